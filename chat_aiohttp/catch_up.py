@@ -1,0 +1,133 @@
+"""Reading back: a resume, a room's last messages, an older page. Layer 3.
+
+Whoever comes in with `after` or `history` reads the log first, page by page at its own socket's pace, and is live
+from the moment at which it has read at least as far as its room has delivered. That check and the joining are one
+synchronous step, so nothing lies between the two (G4), and nothing waits in a queue meanwhile.
+
+While the log is away a reader waits for it, its socket open, looking again after RETRY_S; the socket's end ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Final, Protocol
+
+from chat_aiohttp import wire
+from chat_aiohttp.closing import Close
+from chat_aiohttp.errors import Refused
+from chat_aiohttp.events import Event, EventId, Page
+from chat_aiohttp.rooms import Member
+from chat_aiohttp.store import Store
+from chat_aiohttp.switchboard import Switchboard
+
+log = logging.getLogger(__name__)
+
+PAGE: Final = 200  # events read at once on a resume: what one reader may hold in memory
+RETRY_S: Final = 0.5
+PAGE_BYTES: Final = 262_144  # an older page is cut to this, and says that there is more
+
+
+class OnLive(Protocol):
+    """Told when a member has caught up and is in its room's live set."""
+
+    def __call__(self, member: Member, *, more: bool) -> None: ...
+
+
+class CatchUp:
+    """All readers of this process; each a task owned here."""
+
+    def __init__(self, *, store: Store, switchboard: Switchboard, on_live: OnLive) -> None:
+        self._store = store
+        self._switchboard = switchboard
+        self._on_live = on_live
+        self._tasks: dict[asyncio.Task[None], Member] = {}
+        self._paging: set[Member] = set()
+
+    def begin(self, member: Member, after: EventId | None, history: int) -> None:
+        """Bring *member*, which is arriving, up to its room's present: everything after *after*, or the last *history*
+        messages."""
+        self._own(member, self._catch_up(member, after, history))
+
+    def page(self, member: Member, before: EventId, limit: int) -> None:
+        """Answer with the *limit* messages before *before*. One page at a time: a second request meanwhile is ignored,
+        so one member holds at most one page in memory."""
+        if member not in self._paging:
+            self._paging.add(member)
+            self._own(member, self._page(member, before, limit))
+
+    async def stop(self) -> None:
+        """End all readers, now."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _own(self, member: Member, coroutine: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks[task] = member
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        member = self._tasks.pop(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("reading back failed", exc_info=error)
+            self._switchboard.close(member, Close.INTERNAL_ERROR, "the server failed")
+
+    async def _catch_up(self, member: Member, after: EventId | None, history: int) -> None:
+        room = member.room
+        more, caught_up, cursor = True, False, after
+        if cursor is None:
+            page = await self._patiently(member, partial(self._store.before, room.key, None, history))
+            if page is None or not await self._send(member, page):
+                return
+            cursor, more = page.position, page.more
+            caught_up = cursor >= room.position
+        while not caught_up:
+            page = await self._patiently(member, partial(self._store.after, room.key, cursor, PAGE))
+            if page is None or not await self._send(member, page):
+                return
+            cursor = page.position
+            caught_up = not page.more and cursor >= room.position
+            if not (caught_up or page.more or page.events):
+                await asyncio.sleep(RETRY_S / 10)  # the room is ahead of the log: it is being told of a loss just now
+        # No await since the room's position was looked at: what it delivers next is the next after *cursor*.
+        room.join(member, cursor)
+        self._on_live(member, more=more)
+
+    async def _page(self, member: Member, before: EventId, limit: int) -> None:
+        try:
+            page = await self._patiently(member, partial(self._store.before, member.room.key, before, limit))
+            if page is not None:
+                messages, cut = _within(page.events, PAGE_BYTES)
+                frame = wire.history_frame(before, messages, page.more or cut)
+                await self._switchboard.send_paced(member, frame)
+        finally:
+            self._paging.discard(member)
+
+    async def _patiently(self, member: Member, read: Callable[[], Awaitable[Page]]) -> Page | None:
+        """What *read* reads, as soon as the log answers; None when *member* has gone before that."""
+        while member.is_open:
+            try:
+                return await read()
+            except Refused:
+                await asyncio.sleep(RETRY_S)
+        return None
+
+    async def _send(self, member: Member, page: Page) -> bool:
+        """Whether *member* has taken all of *page*."""
+        data = [wire.gap_frame(page.gap, v1=member.v1)] if page.gap is not None else []
+        data += [wire.event_frame(event) for event in page.events if event.kind in member.kinds]
+        return await self._switchboard.send_paced(member, b"".join(data)) if data else member.is_open
+
+
+def _within(messages: list[Event], limit: int) -> tuple[list[Event], bool]:
+    """The newest of *messages* that fit *limit* bytes, at least one; and whether some were left out."""
+    room = limit
+    for index in range(len(messages) - 1, -1, -1):
+        room -= len(messages[index].body) + 80
+        if room < 0 and index < len(messages) - 1:
+            return messages[index + 1 :], True
+    return messages, False

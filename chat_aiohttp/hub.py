@@ -1,0 +1,288 @@
+"""The use cases: come in, say something, read back, leave, drain. Layer 3.
+
+The hub stands between sockets and log. A message goes down (switchboard → wire → hub → store) and comes back up
+(store → hub → rooms → switchboard); nothing takes a short cut, so one instance behaves as ten do. The hub knows no HTTP
+and no database.
+
+Everything it does to rooms is synchronous. What must wait (opening a room: doors.py; reading back: catch_up.py) waits
+before or beside that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from random import Random
+from time import monotonic
+
+import msgspec
+
+from chat_aiohttp import wire
+from chat_aiohttp.attendance import Attendance
+from chat_aiohttp.catch_up import CatchUp
+from chat_aiohttp.closing import Close
+from chat_aiohttp.doors import Doors
+from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused
+from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Gap, RoomLine
+from chat_aiohttp.frames import TEXT
+from chat_aiohttp.limits import Rate, TokenBucket
+from chat_aiohttp.names import person_name
+from chat_aiohttp.rooms import Member, Room, RoomRegistry
+from chat_aiohttp.sessions import public_id
+from chat_aiohttp.store import Store
+from chat_aiohttp.switchboard import PING_S, Socket, Switchboard
+
+log = logging.getLogger(__name__)
+
+TYPING_COST = 0.5  # of a message: who types for ever can still not flood
+
+
+class HubRules(msgspec.Struct, frozen=True):
+    """What the hub is configured with: bounds in characters, bytes, seconds and messages a second."""
+
+    message_chars: int = 4000
+    frame_bytes: int = 65_536
+    messages_per_second: float = 10.0
+    message_burst: int = 40
+    queue_bytes: int = 1_048_576
+    slice_s: float = 0.002
+    rest: float = 2.0
+
+
+class Hub:
+    """One process' rooms and everybody in them. `start` in the running loop, `drain` and `stop` at the end."""
+
+    def __init__(
+        self, *, store: Store, rules: HubRules, instance: str, clock: Callable[[], float] = monotonic, random: Random
+    ) -> None:
+        self.store = store
+        self.rules = rules
+        self.draining = False
+        self.switchboard = Switchboard(
+            on_message=self._on_message,
+            on_gone=self._on_gone,
+            max_message_bytes=rules.frame_bytes,
+            queue_bytes=rules.queue_bytes,
+            slice_s=rules.slice_s,
+        )
+        self.registry = RoomRegistry(switchboard=self.switchboard, rest=rules.rest)
+        self.attendance = Attendance(
+            store=store, registry=self.registry, switchboard=self.switchboard, instance=instance, clock=clock
+        )
+        self._catch_up = CatchUp(store=store, switchboard=self.switchboard, on_live=self._on_live)
+        self._rate = Rate(rules.messages_per_second, rules.message_burst)
+        self._clock = clock
+        self._random = random
+        self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
+        store.bind(self)
+
+    def start(self) -> None:
+        """Begin to serve, in the running loop."""
+        self.switchboard.start()
+        self.attendance.start()
+
+    async def stop(self) -> None:
+        """Let go of everything, at once. `drain` comes before, where there is time."""
+        await self.attendance.stop()
+        await self._catch_up.stop()
+        self.switchboard.stop()
+
+    @property
+    def away(self) -> str | None:
+        """Why this instance is not ready: None, or words."""
+        return "draining" if self.draining else self.store.away
+
+    # -- coming in and leaving
+
+    def door(self, key: str, title: str) -> AbstractAsyncContextManager[Room]:
+        """The room, open and followed, for as long as someone stands at its door. Raises Refused while it can't be."""
+        if self.draining:
+            raise Refused("draining", "This server is about to restart. Come back in a moment.")
+        return self._doors.stand_at(key, title)
+
+    def member(self, room: Room, *, session: bytes, name: str, v1: bool) -> Member:
+        """A connection that is about to enter *room*."""
+        return Member(room=room, session=session, public_id=public_id(session), name=name, v1=v1)
+
+    def enter(self, member: Member, fd: int, *, early: bytes, after: EventId | None, history: int) -> None:
+        """*member* is in its room now, on descriptor *fd*; *early* is what it sent together with the handshake.
+
+        Synchronous from here to the first frame: nothing said from now on can be missed.
+        """
+        room = member.room
+        self.switchboard.adopt(member, fd)
+        if member.v1:
+            self.switchboard.send(member, self._welcome(member))
+        if after is not None or history:
+            room.arriving.add(member)
+            self._catch_up.begin(member, after, history)
+        else:
+            room.join(member, room.position)
+            self._on_live(member, more=True)
+        self.attendance.changed(room.key)
+        if early:
+            self.switchboard.feed(member, early)
+
+    def _welcome(self, member: Member) -> bytes:
+        rules, room = self.rules, member.room
+        return wire.text_frame(
+            {
+                "type": "welcome",
+                "you": {"id": member.id, "name": member.name},
+                "room": {"key": room.key, "name": room.title},
+                "position": str(room.position),
+                "limits": {"message": rules.message_chars, "name": 32, "frame": rules.frame_bytes},
+                "ping": PING_S,
+            }
+        )
+
+    def _on_live(self, member: Member, *, more: bool) -> None:
+        if member.v1:
+            self.switchboard.send(member, self.attendance.state_frame(member.room))
+            live = {"type": "live", "position": str(member.room.position), "more": more}
+            self.switchboard.send(member, wire.text_frame(live))
+
+    def _on_gone(self, socket: Socket, code: int) -> None:
+        assert isinstance(socket, Member)
+        room = socket.room
+        room.leave(socket)
+        self.attendance.changed(room.key)
+        self._doors.close_if_empty(room.key)
+
+    # -- what members say
+
+    def _on_message(self, socket: Socket, opcode: int, payload: bytes) -> None:
+        assert isinstance(socket, Member)
+        if opcode != TEXT:
+            self.switchboard.close(socket, Close.UNSUPPORTED_DATA, "this protocol is text")
+            return
+        try:
+            if socket.v1:
+                self._obey(socket, wire.decode_v1(payload, self.rules.message_chars))
+            else:
+                self.publish(socket, wire.decode_plain(payload, self.rules.message_chars))
+        except BadInput as error:
+            self._refuse(socket, error, error.ref)
+        except Exception:
+            log.exception("a message could not be handled")
+            self.switchboard.close(socket, Close.INTERNAL_ERROR, "the server failed")
+
+    def _obey(self, member: Member, command: wire.Command) -> None:
+        match command:
+            case wire.Send():
+                self.publish(member, command)
+            case wire.Typing():
+                if self._bucket(member).take(TYPING_COST, self._clock()):
+                    self.attendance.typing(member)
+            case wire.Rename(name):
+                self.rename(member, name)
+            case wire.History(before, limit):
+                self._catch_up.page(member, before, limit)
+
+    def publish(self, member: Member, send: wire.Send) -> None:
+        """Give *send* to the room's log. Its outcome comes as its echo, an ack or an error to *member*. Never waits."""
+        ref = send.ref
+        if (error := self._hindrance(member, ref)) is not None:
+            self._refuse(member, error, ref)
+            return
+        room = member.room
+        self.store.append(
+            Draft(
+                room.key,
+                room.title,
+                MESSAGE,
+                wire.message_body(send.message, member.id, member.name, ref),
+                session=member.session,
+                ref=ref,
+                digest=wire.digest(send.message) if ref is not None else b"",
+                owner=member,
+            )
+        )
+
+    def _hindrance(self, member: Member, ref: str | None) -> ChatError | None:
+        """Why *member* may not write now; None: it may."""
+        if member.held is not None and ref != member.held:
+            return Refused("held", "A message before this one was refused. Send that one again first.")
+        if self.away is not None:
+            return Refused("log_away", "The room's log does not answer. Send again with the same ref.")
+        if not self._bucket(member).take(1, self._clock()):
+            wait = self._bucket(member).wait(1, self._clock())
+            return Refused("too_fast", f"That was too fast. Send again in {wait:.1f} seconds.")
+        member.held = None
+        return None
+
+    def _bucket(self, member: Member) -> TokenBucket:
+        if member.bucket is None:
+            member.bucket = TokenBucket(self._rate, self._clock())
+        return member.bucket
+
+    def _refuse(self, member: Member, error: ChatError, ref: str | None) -> None:
+        if error.retryable and ref is not None and member.held is None:
+            member.held = ref
+        self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
+
+    def rename(self, member: Member, name: str) -> None:
+        """From now on *member* is called *name*."""
+        try:
+            member.name = person_name(name)
+        except NotAName as error:
+            raise BadInput("bad_name", error.words) from None
+        self.attendance.changed(member.room.key)
+
+    # -- what the store tells (store.Listener)
+
+    def stored(self, events: Sequence[Event]) -> None:
+        """Deliver *events* to the rooms."""
+        self._doors.keep_early(events)
+        self.registry.deliver(events)
+
+    def settled(self, drafts: Sequence[Draft]) -> None:
+        """Answer those whose send was refused or a repeat; the echo answers the others."""
+        for draft in drafts:
+            if draft.error is not None or draft.repeated:
+                self._answer(draft)
+
+    def _answer(self, draft: Draft) -> None:
+        member = draft.owner
+        if not isinstance(member, Member):
+            return
+        if draft.error is not None:
+            self._refuse(member, draft.error, draft.ref)
+        elif draft.ref is not None:
+            ack = wire.ack_frame(draft.ref, draft.id) if member.v1 else wire.message_frame(draft.id, draft.body)
+            self.switchboard.send(member, ack)
+
+    def signalled(self, room: str, body: bytes) -> None:
+        """Presence or typing."""
+        self.attendance.heard(room, body)
+
+    def gap(self, room: str, gap: Gap) -> None:
+        """The log of *room* lost something that its members here have not seen."""
+        if (found := self.registry.get(room)) is not None:
+            found.restart(gap.position, wire.gap_frame(gap, v1=True), wire.gap_frame(gap, v1=False))
+
+    # -- beside the rooms
+
+    async def rooms(self, limit: int) -> list[RoomLine]:
+        """The lobby. Raises Refused while the log is away."""
+        return await self.store.rooms(limit)
+
+    async def drain(self, deadline_s: float) -> None:
+        """Settle what is under way, then send everybody away, to come back spread out. Ends within *deadline_s*."""
+        self.draining = True
+        ends = self._clock() + deadline_s
+        await self.store.drain()
+        await asyncio.sleep(0)  # what has just settled reaches its members before the goodbye
+        members = [member for room in self.registry.rooms() for member in room.members()]
+        spread_ms = min(10_000, 1_000 + 2 * len(members))
+        for member in members:
+            self._send_away(member, 200 + self._random.randrange(spread_ms))
+        await self.switchboard.wait_empty(max(0.0, ends - self._clock()))
+
+    def _send_away(self, member: Member, delay_ms: int) -> None:
+        if member.v1:
+            going = {"type": "going-away", "delay": delay_ms, "reason": "restarting"}
+            self.switchboard.send(member, wire.text_frame(going))
+        self.switchboard.close(member, Close.RESTARTING, f"come back in {delay_ms} ms")

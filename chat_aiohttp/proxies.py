@@ -1,0 +1,86 @@
+"""Who is on the other end of a request, when proxies may stand between. Layer 5.
+
+`X-Forwarded-*` is believed only from the configured networks and from unix sockets; anyone else could write anything
+there. The chain is read from the right, past our own proxies: the first address that isn't one of them is the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Peer(NamedTuple):
+    """The client as the outermost proxy saw it: its *address*, and the *scheme* and *host* it asked for."""
+
+    address: str
+    scheme: str
+    host: str
+
+
+class Proxies:
+    """The networks whose word on clients is taken."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [ip_network(network) for network in networks]
+
+    def peer(self, request: web.Request) -> Peer:
+        """The client behind *request*."""
+        remote = request.remote or ""
+        if not self._trusts(remote):
+            return Peer(remote, request.scheme, request.headers.get("Host", ""))
+        headers = request.headers
+        scheme = headers.get("X-Forwarded-Proto", request.scheme).strip().lower()
+        host = headers.get("X-Forwarded-Host", headers.get("Host", "")).strip()
+        chain = [hop.strip() for hop in ",".join(headers.getall("X-Forwarded-For", ())).split(",") if hop.strip()]
+        return Peer(self._client(chain, remote), scheme if scheme in _DEFAULT_PORTS else request.scheme, host)
+
+    def _client(self, chain: list[str], remote: str) -> str:
+        for hop in reversed(chain):
+            if not self._trusts(hop):
+                return hop
+        return chain[0] if chain else remote
+
+    def _trusts(self, address: str) -> bool:
+        if not address:
+            return True  # a unix socket has no address: whoever may open it is trusted by its file's permissions
+        parsed = _parsed(address)
+        return parsed is not None and any(parsed in network for network in self._networks)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return None
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
+
+
+def is_foreign(origin: str | None, host: str, allowed: Iterable[str]) -> bool:
+    """Whether a browser page of *origin* is not one of ours: neither of this *host* and port nor *allowed*.
+
+    No Origin is no browser and allowed (RFC 6454 section 7.3: a browser sends ``null`` where it will not tell).
+    """
+    if origin is None:
+        return False
+    ours = [_host_and_port(entry) for entry in allowed]
+    theirs = _host_and_port(origin)
+    if theirs is None:
+        return True
+    scheme = origin.partition(":")[0].lower()
+    return theirs not in ours and theirs[1:] != (_host_and_port(f"{scheme}://{host}") or ("",))[1:]
+
+
+def _host_and_port(origin: str) -> tuple[str, str, int] | None:
+    try:
+        parts = urlsplit(origin)
+        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and not parts.path.strip("/") else None

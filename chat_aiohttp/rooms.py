@@ -1,0 +1,248 @@
+"""Who is in which room of this process, and what each room has yet to send. Layer 1.
+
+A registry of shards, a shard of rooms, a room of members. Rooms change only in synchronous code: between looking at a
+room and acting on it there is no await, so joining, leaving and broadcasting cannot interleave, and nothing here
+needs a lock.
+
+A quiet room sends at once. A busy one gathers: after a flush that took t it rests for `rest * t`, and what comes
+meanwhile leaves together, in one write per member. One room can then take at most 1 / (1 + rest) of the core, and a
+delivery gets cheaper as load rises. A flush to many runs in slices; the next slice comes after the loop has looked at
+everybody else.
+
+Exactly once: a room knows its position, the id delivered last; what is not after it is dropped. A member whose resume
+has read past the room's position, or who joined while frames were waiting, gets only what lies after its own cursor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+
+from chat_aiohttp.events import DELETE, EDIT, MESSAGE, REACTION, Event, EventId
+from chat_aiohttp.limits import TokenBucket
+from chat_aiohttp.names import shard_of
+from chat_aiohttp.switchboard import Socket, Switchboard
+from chat_aiohttp.wire import event_frame
+
+# The kinds that clients are sent; others wait for a version that knows them.
+_PLAIN_KINDS = frozenset((MESSAGE,))
+_V1_KINDS = frozenset((MESSAGE, EDIT, DELETE, REACTION))
+
+
+class Member(Socket):
+    """One connection in one room. An idle one is a few words: what only talkers need is made when they talk."""
+
+    __slots__ = ("bucket", "held", "id", "name", "room", "session", "v1")
+
+    def __init__(
+        self, *, room: Room, session: bytes, public_id: str, name: str, v1: bool, bucket: TokenBucket | None = None
+    ) -> None:
+        super().__init__()
+        self.room = room
+        self.session = session
+        self.id = public_id
+        self.name = name
+        self.v1 = v1
+        self.bucket = bucket
+        self.held: str | None = (
+            None  # the ref of a send refused retryably: nothing may overtake it until it comes again
+        )
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of events it is sent."""
+        return _V1_KINDS if self.v1 else _PLAIN_KINDS
+
+
+class Room:
+    """The members of one room here, and the frames on their way to them."""
+
+    __slots__ = (
+        "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_switchboard", "_waiting", "_withheld",
+        "arriving", "key", "plain", "position", "title", "v1",
+    )  # fmt: skip
+
+    def __init__(self, *, key: str, title: str, position: EventId, switchboard: Switchboard, rest: float) -> None:
+        self.key = key
+        self.title = title
+        self.position = position
+        self.plain: set[Member] = set()
+        self.v1: set[Member] = set()
+        self.arriving: set[Member] = set()  # still reading what was said before; in the room, not yet live
+        self._switchboard = switchboard
+        self._rest = rest
+        self._pending: list[_Pending] = []
+        self._withheld = 0  # how many of the pending frames are not for plain members
+        self._cursors: dict[Member, EventId] = {}  # members who have some of what is pending, or of what will come
+        self._flushing = False
+        self._waiting = False  # for the rest to end
+        self._rested_at = 0.0
+
+    def __len__(self) -> int:
+        return len(self.plain) + len(self.v1) + len(self.arriving) + len(self._cursors)
+
+    def members(self) -> Iterable[Member]:
+        """Everybody, in no order."""
+        return [*self.plain, *self.v1, *self.arriving, *self._cursors]
+
+    def join(self, member: Member, cursor: EventId) -> None:
+        """From now on *member* gets every event after *cursor*. What lies between the two must be sent by the caller
+        first, so that *cursor* is not before `position`."""
+        self.arriving.discard(member)
+        if cursor == self.position and not self._pending:
+            (self.v1 if member.v1 else self.plain).add(member)
+        else:
+            self._cursors[member] = cursor
+
+    def leave(self, member: Member) -> None:
+        """*member* gets nothing more. Leaving twice is leaving once."""
+        self.v1.discard(member)
+        self.plain.discard(member)
+        self.arriving.discard(member)
+        self._cursors.pop(member, None)
+
+    def deliver(self, event: Event) -> None:
+        """Take *event* as the room's next; at most once, in the order of ids. `flush` sends it."""
+        if event.id <= self.position:
+            return
+        self.position = event.id
+        if event.kind in _V1_KINDS:
+            self._put(event_frame(event), plain=event.kind in _PLAIN_KINDS)
+
+    def tell(self, frame: bytes) -> None:
+        """Send *frame* to chat.v1 members, in its place between the events."""
+        self._put(frame, plain=False)
+
+    def restart(self, position: EventId, frame: bytes, plain_frame: bytes) -> None:
+        """The log lost something: everybody is told, and the room goes on from *position*, which may be lower."""
+        self.flush()
+        for member in self.members():
+            self._switchboard.send(member, frame if member.v1 else plain_frame)
+        self.position = position
+        for member in [*self._cursors]:
+            self._cursors[member] = position
+
+    def _put(self, frame: bytes, *, plain: bool) -> None:
+        self._pending.append((self.position, frame, plain))
+        self._withheld += not plain
+
+    def flush(self) -> None:
+        """Send what is pending: now if the room is rested and no flush is under way, else as soon as both hold."""
+        if not self._pending or self._waiting or self._flushing:
+            return
+        wait = self._rested_at - perf_counter()
+        if wait > 0:
+            self._waiting = True
+            asyncio.get_running_loop().call_later(wait, self._wake)
+        else:
+            self._send_pending()
+
+    def _wake(self) -> None:
+        self._waiting = False
+        if not self._flushing and self._pending:
+            self._send_pending()
+
+    def _send_pending(self) -> None:
+        began = perf_counter()
+        pending, withheld = self._pending, self._withheld
+        self._pending, self._withheld = [], 0
+        data = b"".join([frame for _, frame, _ in pending])
+        jobs: list[_Job] = []
+        if self.v1:
+            jobs.append((tuple(self.v1), data))
+        if self.plain and withheld < len(pending):
+            plain_data = b"".join([frame for _, frame, plain in pending if plain]) if withheld else data
+            jobs.append((tuple(self.plain), plain_data))
+        if self._cursors:
+            self._send_after_cursors(pending)
+        self._go_on(jobs, 0, began)
+
+    def _go_on(self, jobs: list[_Job], start: int, began: float) -> None:
+        while jobs:
+            members, data = jobs[0]
+            start = self._switchboard.fan_out(members, start, data)
+            if start < len(members):
+                self._flushing = True
+                asyncio.get_running_loop().call_soon(self._next_slice, jobs, start, perf_counter() - began)
+                return
+            start = 0
+            del jobs[0]
+        now = perf_counter()
+        self._rested_at = now + self._rest * (now - began)
+        self._flushing = False
+        self.flush()
+
+    def _next_slice(self, jobs: list[_Job], start: int, spent: float) -> None:
+        # What others did between two slices is not this room's cost.
+        self._go_on(jobs, start, perf_counter() - spent)
+
+    def _send_after_cursors(self, pending: list[_Pending]) -> None:
+        for member, cursor in [*self._cursors.items()]:
+            mine = [frame for event_id, frame, plain in pending if event_id > cursor and (plain or member.v1)]
+            if mine:
+                self._switchboard.send(member, b"".join(mine))
+            if cursor <= self.position and self._cursors.pop(member, None) is not None:
+                (self.v1 if member.v1 else self.plain).add(member)
+
+
+_Pending = tuple[EventId, bytes, bool]
+"""(the room's position with this frame, the frame, whether plain members get it too)"""
+_Job = tuple[Sequence[Member], bytes]
+
+
+class RoomShard:
+    """The rooms of one shard: what one follower's batch is delivered to."""
+
+    def __init__(self) -> None:
+        self.rooms: dict[str, Room] = {}
+
+    def deliver(self, events: Iterable[Event]) -> set[Room]:
+        """Give each event to its room; the rooms that now have something to send."""
+        touched: set[Room] = set()
+        for event in events:
+            room = self.rooms.get(event.room)
+            if room is not None:
+                room.deliver(event)
+                touched.add(room)
+        return touched
+
+
+class RoomRegistry:
+    """Every room that has a member in this process."""
+
+    def __init__(self, *, switchboard: Switchboard, rest: float, shards: int = 16) -> None:
+        self._switchboard = switchboard
+        self._rest = rest
+        self._shards = [RoomShard() for _ in range(shards)]
+
+    def shard(self, key: str) -> RoomShard:
+        """The shard that *key*'s room belongs to."""
+        return self._shards[shard_of(key, len(self._shards))]
+
+    def get(self, key: str) -> Room | None:
+        """The room, if anybody here is in it."""
+        return self.shard(key).rooms.get(key)
+
+    def deliver(self, events: Sequence[Event]) -> None:
+        """Give each event to its room, then let the rooms send what they have: gathered, one write per member."""
+        shards: dict[RoomShard, list[Event]] = {}
+        for event in events:
+            shards.setdefault(self.shard(event.room), []).append(event)
+        for shard, share in shards.items():
+            for room in shard.deliver(share):
+                room.flush()
+
+    def open(self, key: str, title: str, position: EventId) -> Room:
+        """A new room, which goes on from *position*."""
+        room = Room(key=key, title=title, position=position, switchboard=self._switchboard, rest=self._rest)
+        self.shard(key).rooms[key] = room
+        return room
+
+    def drop(self, room: Room) -> None:
+        """Forget a room that nobody is in: an idle room costs nothing here."""
+        self.shard(room.key).rooms.pop(room.key, None)
+
+    def rooms(self) -> list[Room]:
+        """All of them, in no order."""
+        return [room for shard in self._shards for room in shard.rooms.values()]

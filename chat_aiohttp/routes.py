@@ -1,0 +1,24 @@
+"""The map of the site. Layer 4."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from chat_aiohttp.web import ops, pages, socket
+
+
+def add_routes(app: web.Application) -> None:
+    """Everything this server answers to."""
+    app.add_routes(
+        [
+            web.get("/", pages.home),
+            web.get("/chat/", pages.index, name="index"),
+            web.get("/chat/{room}/", pages.room, name="room"),
+            web.get("/ws/chat/{room}/", socket.room_socket, name="socket"),
+            web.get("/static/{hash}/{path:.+}", pages.static, name="static"),
+            web.get("/language", pages.language),
+            web.post("/language", pages.language),
+            web.get("/healthz", ops.healthz),
+            web.get("/readyz", ops.readyz),
+        ]
+    )

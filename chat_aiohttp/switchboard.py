@@ -1,0 +1,384 @@
+"""The upgraded sockets: one poller reads them all, one write per member sends what a room has pending. Layer 1.
+
+aiohttp does HTTP and the handshake; then a connection's descriptor is duplicated and handed to `adopt`, and from then
+on nothing of aiohttp is left of it: no task, no request, no transport, no parser. What stays is a Socket of a few
+words. One epoll (kqueue elsewhere), itself watched by the event loop, tells which of all the sockets can be read or
+written.
+
+It knows frames and bytes, not rooms and not JSON. Its promises:
+
+* Whoever is slow delays nobody: a write never waits; what a full socket doesn't take waits in a queue of its own,
+  bounded in bytes; over the bound the socket is closed as slow (4008), and its client resumes by id.
+* A fan-out to many runs in slices of a few milliseconds, so that other rooms' readers don't wait for a large one.
+* A dead peer is found within 2 * PING_S: whoever was silent between two pings is gone. One wheel, no timer per socket.
+* Ending is bounded: a close waits CLOSE_S for the peer, then the descriptor is closed without further words.
+
+Everything here is synchronous and runs in the loop's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket as sockets
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
+from time import perf_counter
+from typing import Final
+
+from chat_aiohttp import frames
+from chat_aiohttp.closing import NO_CLOSE, Close
+from chat_aiohttp.poller import READ, WRITE, new_poller
+
+PING_S: Final = 25  # below every common proxy's idle limit (nginx: 60 s)
+CLOSE_S: Final = 5.0  # how long a close handshake may take; then the descriptor is closed
+READ_SIZE: Final = 16_384  # per socket and turn: whoever sends more waits for the next turn like everybody
+SLICE_CHECK: Final = 32  # members written to between two looks at the clock
+_TICKS: Final = 100  # the wheel turns once in PING_S; more ticks, shorter bursts of pings
+_PING: Final = frames.frame(frames.PING, b"")
+_IOV_MAX: Final = 64  # buffers per writev
+_GONE: Final = -1
+
+
+class Socket:
+    """One upgraded connection. Only the switchboard touches *fd*; -1 once it is closed."""
+
+    __slots__ = ("closing", "fd", "heard", "queue", "queued", "reader")
+
+    def __init__(self) -> None:
+        self.fd = _GONE
+        self.heard = True  # since the last ping
+        self.closing = 0.0  # the loop's time at which a close under way is cut short; 0: not closing
+        self.reader: frames.FrameReader | None = None
+        self.queue: deque[bytes | memoryview] | None = None  # what a full socket did not take yet
+        self.queued = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames may still be sent to it."""
+        return self.fd >= 0 and not self.closing
+
+
+class Switchboard:
+    """All upgraded sockets of this process.
+
+    *on_message(socket, opcode, payload)* gets every text and binary message; *on_gone(socket, code)* is called once per
+    socket, as soon as nothing can be sent to it any more, with the close code (NO_CLOSE: none came).
+    """
+
+    def __init__(
+        self,
+        *,
+        on_message: Callable[[Socket, int, bytes], None],
+        on_gone: Callable[[Socket, int], None],
+        max_message_bytes: int,
+        queue_bytes: int,
+        slice_s: float,
+    ) -> None:
+        self._on_message = on_message
+        self._on_gone = on_gone
+        self._max_message_bytes = max_message_bytes
+        self._queue_bytes = queue_bytes
+        self._slice_s = slice_s
+        self._poller = new_poller()
+        self._by_fd: list[Socket | None] = []  # indexed by descriptor: 8 bytes a socket, and the ping wheel for free
+        self._closing: set[Socket] = set()
+        self._paced: dict[Socket, asyncio.Future[None]] = {}
+        self._tick = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.count = 0
+        self._empty = asyncio.Event()
+
+    def start(self) -> None:
+        """Begin to serve, in the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._poller.fileno(), self._poll)
+        self._timer = self._loop.call_later(PING_S / _TICKS, self._turn_wheel)
+
+    async def wait_empty(self, timeout_s: float) -> None:
+        """Return when the last socket is closed, or after *timeout_s*."""
+        self._empty.clear()
+        if self.count:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._empty.wait()
+
+    def stop(self) -> None:
+        """Close what is left, at once, and serve no more."""
+        if self._timer is None:
+            return
+        for socket in self.sockets():
+            self._cut(socket, Close.GOING_AWAY)
+        self._timer.cancel()
+        self._timer = None
+        self._loop.remove_reader(self._poller.fileno())
+        self._poller.close()
+
+    def sockets(self) -> list[Socket]:
+        """All that are not closed yet."""
+        return [socket for socket in self._by_fd if socket is not None]
+
+    # -- in
+
+    def adopt(self, socket: Socket, fd: int) -> None:
+        """Serve *socket* on the non-blocking descriptor *fd*, which is ours from now on."""
+        by_fd = self._by_fd
+        if fd >= len(by_fd):
+            by_fd.extend([None] * (fd + 1 - len(by_fd)))
+        by_fd[fd] = socket
+        socket.fd = fd
+        self.count += 1
+        self._poller.register(fd, READ)
+
+    def _poll(self) -> None:
+        by_fd = self._by_fd
+        for fd, events in self._poller.poll():
+            socket = by_fd[fd]
+            if socket is None:
+                continue  # closed by an earlier event of this round
+            if events & WRITE:
+                self._write_queue(socket)
+            if events & ~WRITE and socket.fd == fd:
+                self._read(socket)
+
+    def _read(self, socket: Socket) -> None:
+        try:
+            data = os.read(socket.fd, READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.feed(socket, data)
+        else:
+            self._cut(socket, NO_CLOSE)
+
+    def feed(self, socket: Socket, data: bytes) -> None:
+        """Take *data* as read from *socket*: what came together with the handshake, too."""
+        socket.heard = True
+        items, socket.reader = frames.read_frames(socket.reader, data, self._max_message_bytes)
+        for opcode, payload in items:
+            if opcode <= frames.BINARY and opcode != frames.FAULT:
+                if socket.closing:
+                    continue  # we have said goodbye: what comes now has no reader (RFC 6455 section 5.5.1)
+                self._on_message(socket, opcode, payload)
+            else:
+                self._control(socket, opcode, payload)
+            if socket.fd < 0:
+                return
+
+    def _control(self, socket: Socket, opcode: int, payload: bytes) -> None:
+        if opcode == frames.PING:
+            if not socket.closing:
+                self.send(socket, frames.frame(frames.PONG, payload))
+        elif opcode == frames.CLOSE:
+            if socket.closing:
+                self._cut(socket, frames.close_code(payload))
+            else:
+                self._begin_close(socket, payload[:2], frames.close_code(payload))  # the same code back (section 5.5.1)
+        elif opcode == frames.FAULT:
+            self._begin_close(socket, payload, frames.close_code(payload))
+
+    # -- out
+
+    def send(self, socket: Socket, data: bytes) -> None:
+        """Write one frame to one socket, or queue it, or close the socket as slow. Never waits, never raises."""
+        if not socket.is_open:
+            return
+        if socket.queue:
+            self._enqueue(socket, data)
+            return
+        written = self._write(socket, data)
+        if 0 <= written < len(data):
+            self._enqueue(socket, memoryview(data)[written:])
+
+    async def send_paced(self, socket: Socket, data: bytes) -> bool:
+        """Write *data* and wait until the socket has taken all of it: a resume goes at its reader's own pace and does
+        not count against its queue. False when the socket is gone. Ends: the ping wheel cuts who makes no progress."""
+        if not socket.is_open:
+            return False
+        if socket.queue:
+            socket.queue.append(data)
+            socket.queued += len(data)
+        else:
+            written = self._write(socket, data)
+            if written in (-1, len(data)):
+                return written >= 0
+            self._hold(socket, memoryview(data)[written:])
+        waiter = self._paced[socket] = self._loop.create_future()
+        try:
+            await waiter
+        finally:
+            self._paced.pop(socket, None)
+        return socket.is_open
+
+    def _write(self, socket: Socket, data: bytes) -> int:
+        """How many bytes the kernel took; -1 when the socket is gone."""
+        try:
+            return os.write(socket.fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self._cut(socket, NO_CLOSE)
+            return -1
+
+    def fan_out(self, members: Sequence[Socket], start: int, data: bytes) -> int:
+        """Write *data* once to each of *members* from index *start* on, for about one slice. Where it stopped:
+        `len(members)` when all had their turn, else call again, later, with what it returned."""
+        write, size, end = os.write, len(data), len(members)
+        deadline = perf_counter() + self._slice_s
+        while start < end:
+            stop = min(start + SLICE_CHECK, end)
+            for socket in members[start:stop]:
+                if socket.closing or socket.fd < 0:
+                    continue
+                if socket.queue:
+                    self._enqueue(socket, data)
+                    continue
+                try:
+                    written = write(socket.fd, data)
+                except BlockingIOError:
+                    written = 0
+                except OSError:
+                    self._cut(socket, NO_CLOSE)
+                    continue
+                if written != size:
+                    self._enqueue(socket, memoryview(data)[written:] if written else data)
+            start = stop
+            if start < end and perf_counter() > deadline:
+                break
+        return start
+
+    def _enqueue(self, socket: Socket, data: bytes | memoryview) -> None:
+        if socket.queued + len(data) > self._queue_bytes:
+            self.close(socket, Close.SLOW, "you read slower than the room speaks; resume with your last id")
+            return
+        if socket.queue:
+            socket.queue.append(data)
+            socket.queued += len(data)
+        else:
+            self._hold(socket, data)
+
+    def _hold(self, socket: Socket, data: bytes | memoryview) -> None:
+        socket.queue = deque((data,))
+        socket.queued = len(data)
+        self._poller.modify(socket.fd, READ | WRITE)
+
+    def _write_queue(self, socket: Socket) -> None:
+        queue = socket.queue
+        if queue:
+            try:
+                written = os.writev(socket.fd, [*islice(queue, _IOV_MAX)])
+            except BlockingIOError:
+                return
+            except OSError:
+                self._cut(socket, NO_CLOSE)
+                return
+            socket.heard = True  # it reads: alive, though our pings wait behind its queue
+            self._forget_written(socket, queue, written)
+        if not queue:
+            self._queue_empty(socket)
+
+    def _forget_written(self, socket: Socket, queue: deque[bytes | memoryview], written: int) -> None:
+        socket.queued -= written
+        while written:
+            first = queue[0]
+            if written < len(first):
+                queue[0] = memoryview(first)[written:]
+                return
+            written -= len(first)
+            queue.popleft()
+
+    def _queue_empty(self, socket: Socket) -> None:
+        socket.queue = None
+        self._poller.modify(socket.fd, READ)
+        self._wake_paced(socket)
+        if socket.closing:
+            self._shut(socket)
+
+    # -- the end
+
+    def close(self, socket: Socket, code: int, reason: str = "") -> None:
+        """Say goodbye with *code*, and wait at most CLOSE_S for the peer to do the same."""
+        self._begin_close(socket, frames.close_payload(code, reason), code)
+
+    def _begin_close(self, socket: Socket, payload: bytes, code: int) -> None:
+        if not socket.is_open:
+            return
+        self._drop_queue(socket)
+        goodbye = frames.frame(frames.CLOSE, payload)
+        if socket.queue:
+            socket.queue.append(goodbye)
+        elif self._write(socket, goodbye) < 0:
+            return
+        socket.closing = self._loop.time() + CLOSE_S
+        self._closing.add(socket)
+        if not socket.queue:
+            self._shut(socket)
+        self._on_gone(socket, code)
+        self._wake_paced(socket)
+
+    def _drop_queue(self, socket: Socket) -> None:
+        # A frame that is half written must be finished, or the peer reads the close frame as its middle.
+        if socket.queue:
+            first = socket.queue[0]
+            socket.queue.clear()
+            if isinstance(first, memoryview):
+                socket.queue.append(first)
+            socket.queued = len(first)
+
+    def _shut(self, socket: Socket) -> None:
+        # Our half only: close() with unread input becomes a reset, which can destroy our goodbye on its way.
+        half = sockets.socket(fileno=socket.fd)
+        try:
+            half.shutdown(sockets.SHUT_WR)
+        except OSError:
+            pass
+        finally:
+            half.detach()
+
+    def _cut(self, socket: Socket, code: int) -> None:
+        """Close the descriptor now."""
+        fd, socket.fd = socket.fd, _GONE
+        if fd < 0:
+            return
+        was_open = not socket.closing
+        self._by_fd[fd] = None
+        self._poller.unregister(fd)
+        os.close(fd)
+        self.count -= 1
+        if not self.count:
+            self._empty.set()
+        self._closing.discard(socket)
+        socket.queue, socket.queued, socket.reader = None, 0, None
+        if was_open:
+            self._on_gone(socket, code)
+            self._wake_paced(socket)
+
+    def _wake_paced(self, socket: Socket) -> None:
+        waiter = self._paced.get(socket)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # -- time
+
+    def _turn_wheel(self) -> None:
+        self._timer = self._loop.call_later(PING_S / _TICKS, self._turn_wheel)
+        self._tick = (self._tick + 1) % _TICKS
+        for socket in self._by_fd[self._tick :: _TICKS]:
+            if socket is not None and not socket.closing:
+                self._ping(socket)
+        if self._closing:
+            now = self._loop.time()
+            for socket in [socket for socket in self._closing if socket.closing <= now]:
+                self._cut(socket, NO_CLOSE)
+
+    def _ping(self, socket: Socket) -> None:
+        if not socket.heard:
+            self._cut(socket, NO_CLOSE)
+            return
+        socket.heard = False
+        if not socket.queue:
+            self.send(socket, _PING)
