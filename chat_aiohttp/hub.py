@@ -30,7 +30,6 @@ from chat_aiohttp.frames import TEXT
 from chat_aiohttp.limits import Rate, TokenBucket
 from chat_aiohttp.names import person_name
 from chat_aiohttp.rooms import Member, Room, RoomRegistry
-from chat_aiohttp.sessions import public_id
 from chat_aiohttp.store import Store
 from chat_aiohttp.switchboard import PING_S, Socket, Switchboard
 
@@ -102,9 +101,9 @@ class Hub:
             raise Refused("draining", "This server is about to restart. Come back in a moment.")
         return self._doors.stand_at(key, title)
 
-    def member(self, room: Room, *, session: bytes, name: str, v1: bool) -> Member:
+    def member(self, room: Room, *, session: bytes, who: str, name: str, v1: bool) -> Member:
         """A connection that is about to enter *room*."""
-        return Member(room=room, session=session, public_id=public_id(session), name=name, v1=v1)
+        return Member(room=room, session=session, public_id=who, name=name, v1=v1)
 
     def enter(self, member: Member, fd: int, *, early: bytes, after: EventId | None, history: int) -> None:
         """*member* is in its room now, on descriptor *fd*; *early* is what it sent together with the handshake.

@@ -7,6 +7,7 @@ there. The chain is read from the right, past our own proxies: the first address
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ class Proxies:
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ip_network(network) for network in networks]
+        # A proxy is asked about with every request; a thousand strangers at once fit as well.
+        self._trusts = lru_cache(maxsize=1024)(self._is_ours)
 
     def peer(self, request: web.Request) -> Peer:
         """The client behind *request*."""
@@ -47,7 +50,7 @@ class Proxies:
                 return hop
         return chain[0] if chain else remote
 
-    def _trusts(self, address: str) -> bool:
+    def _is_ours(self, address: str) -> bool:
         if not address:
             return True  # a unix socket has no address: whoever may open it is trusted by its file's permissions
         parsed = _parsed(address)

@@ -8,7 +8,7 @@ Everything that is stored or shown derives from the hash, one way; the secret it
 from __future__ import annotations
 
 import re
-from base64 import b32encode
+from base64 import urlsafe_b64encode
 from hashlib import blake2b
 
 from chat_aiohttp.errors import BadInput
@@ -29,8 +29,8 @@ def query_session(secret: str) -> bytes:
 
 
 def public_id(session: bytes) -> str:
-    """What everyone sees as `from`: 16 letters and digits. Nobody can have another's without the session's secret."""
-    return b32encode(blake2b(session, digest_size=10, person=b"chat public id").digest()).decode().lower()
+    """What everyone sees as `from`: 12 of A-Z a-z 0-9 - _. Nobody can have another's without the session's secret."""
+    return urlsafe_b64encode(blake2b(session, digest_size=9, person=b"chat public id").digest()).decode()
 
 
 def _hash(namespace: bytes, secret: str) -> bytes:

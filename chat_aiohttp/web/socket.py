@@ -19,7 +19,7 @@ from chat_aiohttp.rooms import Room
 from chat_aiohttp.sessions import public_id
 from chat_aiohttp.web.identity import session_of
 from chat_aiohttp.web.language import choose
-from chat_aiohttp.web.upgrade import take_over
+from chat_aiohttp.web.upgrade import Departed, take_over
 
 V1 = "chat.v1"
 MAX_HISTORY = 500
@@ -30,6 +30,7 @@ class Wish(NamedTuple):
 
     v1: bool
     session: bytes
+    who: str
     name: str
     after: EventId | None
     history: int
@@ -50,10 +51,10 @@ async def room_socket(request: web.Request) -> web.StreamResponse:
 
 def _enter(request: web.Request, room: Room, wish: Wish) -> web.StreamResponse:
     hub = request.app[keys.HUB]
-    member = hub.member(room, session=wish.session, name=wish.name, v1=wish.v1)
+    member = hub.member(room, session=wish.session, who=wish.who, name=wish.name, v1=wish.v1)
     fd, early = take_over(request, V1 if wish.v1 else None)
     hub.enter(member, fd, early=early, after=wish.after, history=wish.history)
-    return web.Response()  # goes nowhere: the transport it would go to is gone
+    return Departed()
 
 
 def _room(request: web.Request) -> tuple[str, str]:
@@ -86,10 +87,12 @@ def _check_handshake(request: web.Request) -> None:
 
 def _check_origin(request: web.Request) -> None:
     origin = request.headers.get("Origin")
+    if origin is None:
+        return  # no browser
     host = request.app[keys.PROXIES].peer(request).host
     if is_foreign(origin, host, request.app[keys.CONFIG].server.origins):
         raise web.HTTPForbidden(
-            text=f"Pages of {str(origin)[:100]} may not open rooms here: this server is {host[:100]}. "
+            text=f"Pages of {origin[:100]} may not open rooms here: this server is {host[:100]}. "
             "Its operator can allow them in server.origins."
         )
 
@@ -106,14 +109,15 @@ def _wish(request: web.Request) -> Wish:
     try:
         session = session_of(request)
         after = parse_id(query["after"]) if "after" in query else None
-        name = person_name(query["name"]) if query.get("name", "").strip() else _guest(request, session)
-        return Wish(_protocol(request), session, name, after, _history(query.get("history", "0")))
+        who = public_id(session)
+        name = person_name(query["name"]) if query.get("name", "").strip() else _guest(request, who)
+        return Wish(_protocol(request), session, who, name, after, _history(query.get("history", "0")))
     except (BadInput, NotAName) as error:
         raise web.HTTPBadRequest(text=error.words) from None
 
 
-def _guest(request: web.Request, session: bytes) -> str:
-    return guest_name(public_id(session), choose(request.cookies.get("lang"), request.headers.get("Accept-Language")))
+def _guest(request: web.Request, who: str) -> str:
+    return guest_name(who, choose(request.cookies.get("lang"), request.headers.get("Accept-Language")))
 
 
 def _protocol(request: web.Request) -> bool:

@@ -22,6 +22,16 @@ from chat_aiohttp.errors import Refused
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 
 
+class Departed(web.StreamResponse):
+    """What a handler returns after `take_over`: nothing to send, since the transport it would go to is gone."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Send no head."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send no body."""
+
+
 def take_over(request: web.Request, protocol: str | None) -> tuple[int, bytes]:
     """The connection's descriptor, which is the caller's from now on, answered with the 101; and what came early.
 
