@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 PAGE: Final = 200  # events read at once on a resume: what one reader may hold in memory
 RETRY_S: Final = 0.5
+ANSWERS: Final = 128  # repeats that wait for one reader; whoever repeats more will repeat again
 PAGE_BYTES: Final = 262_144  # an older page is cut to this, and says that there is more
 
 
@@ -45,6 +46,7 @@ class CatchUp:
         self._on_live = on_live
         self._tasks: dict[asyncio.Task[None], Member] = {}
         self._paging: set[Member] = set()
+        self._answers: dict[Member, list[bytes]] = {}
 
     def begin(self, member: Member, after: EventId | None, history: int) -> None:
         """Bring *member*, which is arriving, up to its room's present: everything after *after*, or the last *history*
@@ -57,6 +59,12 @@ class CatchUp:
         if member not in self._paging:
             self._paging.add(member)
             self._own(member, self._page(member, before, limit))
+
+    def answer_after(self, member: Member, frame: bytes) -> None:
+        """Send *frame* when *member* has caught up: it belongs to what is being read, and must not come before it."""
+        answers = self._answers.setdefault(member, [])
+        if len(answers) < ANSWERS:
+            answers.append(frame)
 
     async def stop(self) -> None:
         """End all readers, now."""
@@ -72,6 +80,7 @@ class CatchUp:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         member = self._tasks.pop(task)
+        self._answers.pop(member, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("reading back failed", exc_info=error)
             self._switchboard.close(member, Close.INTERNAL_ERROR, "the server failed")
@@ -96,6 +105,8 @@ class CatchUp:
         # No await since the room's position was looked at: what it delivers next is the next after *cursor*.
         room.join(member, cursor)
         self._on_live(member, more=more)
+        for answer in self._answers.pop(member, ()):
+            self._switchboard.send(member, answer)
 
     async def _page(self, member: Member, before: EventId, limit: int) -> None:
         try:

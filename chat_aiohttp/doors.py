@@ -37,7 +37,8 @@ class Doors:
         """The room, open and followed, for as long as the context lasts. Raises Refused while the log is away."""
         self._waiting[key] = self._waiting.get(key, 0) + 1
         try:
-            yield self._registry.get(key) or await self._open(key, title)
+            room = self._registry.get(key)  # an empty one is falsy, and is still the room
+            yield room if room is not None else await self._open(key, title)
         finally:
             self._waiting[key] -= 1
             if not self._waiting[key]:
@@ -84,6 +85,7 @@ class Doors:
             self._attendance.open(key, rosters)
             for event in self._early[key]:
                 room.deliver(event)
+            room.flush()
             self.close_if_empty(key)  # whoever waited for it may have given up
             return room
         finally:

@@ -37,15 +37,18 @@ _new_utf8 = codecs.getincrementaldecoder("utf-8")
 class FrameReader:
     """What one connection has begun and not finished: bytes of a frame, fragments of a message."""
 
-    __slots__ = ("buffer", "fragments", "needed", "opcode", "size", "utf8")
+    __slots__ = ("buffer", "message", "needed", "opcode", "utf8")
 
     def __init__(self) -> None:
         self.buffer = bytearray()
         self.needed = 2  # bytes the buffer must hold before parsing can go on: keeps a large frame's cost linear
         self.opcode = CONTINUATION  # of the message whose fragments are under way; CONTINUATION: none is
-        self.fragments: list[bytes] = []
-        self.size = 0
+        self.message = bytearray()  # its fragments so far; a list of them costs 60 times their size when they are tiny
         self.utf8: codecs.IncrementalDecoder | None = None
+
+
+DONE: Final = FrameReader()
+"""The reader of a connection that has had its FAULT or CLOSE: whatever still comes is not looked at."""
 
 
 class _Fault(Exception):
@@ -57,7 +60,7 @@ def read_frames(reader: FrameReader | None, data: bytes, max_size: int) -> tuple
     """The items that *data* completes, and the reader to go on with (None: nothing is unfinished).
 
     *max_size* bounds a message in bytes, fragments together; beyond it the fault is 1009. After a FAULT or a CLOSE
-    nothing further is read: what follows is the peer's problem (section 5.5.1).
+    the reader is DONE and nothing further is read: what follows is the peer's problem (sections 5.5.1 and 7.1.7).
     """
     if reader is None:
         # The common case by far: one read holds exactly one small masked text frame.
@@ -65,16 +68,18 @@ def read_frames(reader: FrameReader | None, data: bytes, max_size: int) -> tuple
         if length > 6 and data[0] == 0x81 and 0x80 < data[1] < 0xFE and length == data[1] - 122:
             payload = unmask(data[2:6], data[6:])
             if payload.isascii() or _is_utf8(payload):
-                return [(TEXT, payload)] if length - 6 <= max_size else [_too_big(max_size).item], None
-            return [_not_utf8().item], None
+                return ([(TEXT, payload)], None) if length - 6 <= max_size else ([_too_big(max_size).item], DONE)
+            return [_not_utf8().item], DONE
         reader = FrameReader()
     return _read(reader, data, max_size)
 
 
 def _read(reader: FrameReader, data: bytes, max_size: int) -> tuple[list[Item], FrameReader | None]:
+    items: list[Item] = []
+    if reader is DONE:
+        return items, DONE
     buffer = reader.buffer
     buffer += data
-    items: list[Item] = []
     start = 0
     try:
         while len(buffer) - start >= reader.needed:
@@ -86,10 +91,10 @@ def _read(reader: FrameReader, data: bytes, max_size: int) -> tuple[list[Item], 
             if item is not None:
                 items.append(item)
                 if item[0] == CLOSE:
-                    return items, None
+                    return items, DONE
     except _Fault as fault:
         items.append(fault.item)
-        return items, None
+        return items, DONE
     del buffer[:start]
     if buffer or reader.opcode:
         return items, reader
@@ -109,8 +114,9 @@ def _next_frame(reader: FrameReader, start: int, max_size: int) -> tuple[int, in
             reader.needed = 2 + width
             return -1, 0, b""
         length = (_LENGTH_16 if width == 2 else _LENGTH_64).unpack_from(buffer, head)[0]
+        _check_length(length, width)
         head += width
-    if length + reader.size > max_size and not first & 0x8:
+    if length + len(reader.message) > max_size and not first & 0x8:
         raise _too_big(max_size)
     end = head + 4 + length
     if len(buffer) < end:
@@ -140,6 +146,12 @@ def _check_header(reader: FrameReader, first: int, second: int) -> None:
         raise _Fault(Close.PROTOCOL_ERROR, "a control frame holds at most 125 bytes")
 
 
+def _check_length(length: int, width: int) -> None:
+    # Section 5.2: "the minimal number of bytes MUST be used", and the highest bit of eight must be 0.
+    if length < 126 or (width == 8 and not 65_536 <= length < 1 << 63):
+        raise _Fault(Close.PROTOCOL_ERROR, "a length not written in its shortest form")
+
+
 def _take(reader: FrameReader, first: int, payload: bytes, max_size: int) -> Item | None:
     opcode = first & 0x0F
     if opcode >= CLOSE:
@@ -162,15 +174,11 @@ def _take_fragment(reader: FrameReader, payload: bytes, final: bool) -> Item | N
             reader.utf8.decode(payload, final)
         except UnicodeDecodeError:
             raise _not_utf8() from None
-    if payload:  # empty fragments are legal and endless: they must not grow the list
-        reader.fragments.append(payload)
-        reader.size += len(payload)
-        if len(reader.fragments) > 64:  # one-byte fragments cost 60 times their size in a list
-            reader.fragments = [b"".join(reader.fragments)]
+    reader.message += payload
     if not final:
         return None
-    item = reader.opcode, b"".join(reader.fragments)
-    reader.opcode, reader.fragments, reader.size, reader.utf8 = CONTINUATION, [], 0, None
+    item = reader.opcode, bytes(reader.message)
+    reader.opcode, reader.message, reader.utf8 = CONTINUATION, bytearray(), None
     return item
 
 

@@ -59,7 +59,7 @@ class Room:
     """The members of one room here, and the frames on their way to them."""
 
     __slots__ = (
-        "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_switchboard", "_waiting", "_withheld",
+        "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard", "_waiting", "_withheld",
         "arriving", "key", "plain", "position", "title", "v1",
     )  # fmt: skip
 
@@ -78,6 +78,8 @@ class Room:
         self._flushing = False
         self._waiting = False  # for the rest to end
         self._rested_at = 0.0
+        self._sending = position  # what is under way to everybody ends here
+        self._sent = position  # everybody has been sent what lies up to here
 
     def __len__(self) -> int:
         return len(self.plain) + len(self.v1) + len(self.arriving) + len(self._cursors)
@@ -90,7 +92,7 @@ class Room:
         """From now on *member* gets every event after *cursor*. What lies between the two must be sent by the caller
         first, so that *cursor* is not before `position`."""
         self.arriving.discard(member)
-        if cursor == self.position and not self._pending:
+        if cursor == self.position == self._sent:
             (self.v1 if member.v1 else self.plain).add(member)
         else:
             self._cursors[member] = cursor
@@ -101,6 +103,10 @@ class Room:
         self.plain.discard(member)
         self.arriving.discard(member)
         self._cursors.pop(member, None)
+
+    def will_send(self, member: Member, event_id: EventId) -> bool:
+        """Whether the event is still on its way to *member*, if it is one that *member* is sent."""
+        return event_id > self._cursors.get(member, self._sent)
 
     def deliver(self, event: Event) -> None:
         """Take *event* as the room's next; at most once, in the order of ids. `flush` sends it."""
@@ -119,7 +125,7 @@ class Room:
         self.flush()
         for member in self.members():
             self._switchboard.send(member, frame if member.v1 else plain_frame)
-        self.position = position
+        self.position = self._sent = self._sending = position
         for member in [*self._cursors]:
             self._cursors[member] = position
 
@@ -146,7 +152,7 @@ class Room:
     def _send_pending(self) -> None:
         began = perf_counter()
         pending, withheld = self._pending, self._withheld
-        self._pending, self._withheld = [], 0
+        self._pending, self._withheld, self._sending = [], 0, self.position
         data = b"".join([frame for _, frame, _ in pending])
         jobs: list[_Job] = []
         if self.v1:
@@ -171,6 +177,7 @@ class Room:
         now = perf_counter()
         self._rested_at = now + self._rest * (now - began)
         self._flushing = False
+        self._sent = self._sending
         self.flush()
 
     def _next_slice(self, jobs: list[_Job], start: int, spent: float) -> None:

@@ -42,6 +42,10 @@ _IOV_MAX: Final = 64  # buffers per writev
 _GONE: Final = -1
 
 
+_Paced = tuple[asyncio.Future[None], int]
+"""(done when the socket has taken everything, how many bytes were put outside the queue's bound)"""
+
+
 class Socket:
     """One upgraded connection. Only the switchboard touches *fd*; -1 once it is closed."""
 
@@ -85,7 +89,7 @@ class Switchboard:
         self._poller = new_poller()
         self._by_fd: list[Socket | None] = []  # indexed by descriptor: 8 bytes a socket, and the ping wheel for free
         self._closing: set[Socket] = set()
-        self._paced: dict[Socket, asyncio.Future[None]] = {}
+        self._paced: dict[Socket, list[_Paced]] = {}
         self._tick = 0
         self._timer: asyncio.TimerHandle | None = None
         self.count = 0
@@ -124,13 +128,13 @@ class Switchboard:
 
     def adopt(self, socket: Socket, fd: int) -> None:
         """Serve *socket* on the non-blocking descriptor *fd*, which is ours from now on."""
+        self._poller.register(fd, READ)  # first: it is the step that can fail
         by_fd = self._by_fd
         if fd >= len(by_fd):
             by_fd.extend([None] * (fd + 1 - len(by_fd)))
         by_fd[fd] = socket
         socket.fd = fd
         self.count += 1
-        self._poller.register(fd, READ)
 
     def _poll(self) -> None:
         by_fd = self._by_fd
@@ -192,7 +196,7 @@ class Switchboard:
             return
         written = self._write(socket, data)
         if 0 <= written < len(data):
-            self._enqueue(socket, memoryview(data)[written:])
+            self._enqueue(socket, memoryview(data)[written:] if written else data)
 
     async def send_paced(self, socket: Socket, data: bytes) -> bool:
         """Write *data* and wait until the socket has taken all of it: a resume goes at its reader's own pace and does
@@ -206,12 +210,11 @@ class Switchboard:
             written = self._write(socket, data)
             if written in (-1, len(data)):
                 return written >= 0
-            self._hold(socket, memoryview(data)[written:])
-        waiter = self._paced[socket] = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            self._paced.pop(socket, None)
+            self._hold(socket, memoryview(data)[written:] if written else data)
+        # A resume and an older page may wait for the same socket.
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._paced.setdefault(socket, []).append((waiter, len(data)))
+        await waiter
         return socket.is_open
 
     def _write(self, socket: Socket, data: bytes) -> int:
@@ -252,7 +255,7 @@ class Switchboard:
         return start
 
     def _enqueue(self, socket: Socket, data: bytes | memoryview) -> None:
-        if socket.queued + len(data) > self._queue_bytes:
+        if socket.queued + len(data) > self._queue_bytes + self._paced_bytes(socket):
             self.close(socket, Close.SLOW, "you read slower than the room speaks; resume with your last id")
             return
         if socket.queue:
@@ -260,6 +263,9 @@ class Switchboard:
             socket.queued += len(data)
         else:
             self._hold(socket, data)
+
+    def _paced_bytes(self, socket: Socket) -> int:
+        return sum(size for _, size in self._paced[socket]) if socket in self._paced else 0
 
     def _hold(self, socket: Socket, data: bytes | memoryview) -> None:
         socket.queue = deque((data,))
@@ -308,10 +314,7 @@ class Switchboard:
         if not socket.is_open:
             return
         self._drop_queue(socket)
-        goodbye = frames.frame(frames.CLOSE, payload)
-        if socket.queue:
-            socket.queue.append(goodbye)
-        elif self._write(socket, goodbye) < 0:
+        if not self._put_goodbye(socket, frames.frame(frames.CLOSE, payload)):
             return
         socket.closing = self._loop.time() + CLOSE_S
         self._closing.add(socket)
@@ -325,9 +328,21 @@ class Switchboard:
         if socket.queue:
             first = socket.queue[0]
             socket.queue.clear()
+            socket.queued = 0
             if isinstance(first, memoryview):
                 socket.queue.append(first)
-            socket.queued = len(first)
+                socket.queued = len(first)
+
+    def _put_goodbye(self, socket: Socket, goodbye: bytes) -> bool:
+        """Write or queue it, whatever the queue's bound; False when the socket is gone."""
+        if socket.queue:
+            socket.queue.append(goodbye)
+            socket.queued += len(goodbye)
+            return True
+        written = self._write(socket, goodbye)
+        if 0 <= written < len(goodbye):
+            self._hold(socket, memoryview(goodbye)[written:])
+        return written >= 0
 
     def _shut(self, socket: Socket) -> None:
         # Our half only: close() with unread input becomes a reset, which can destroy our goodbye on its way.
@@ -358,9 +373,9 @@ class Switchboard:
             self._wake_paced(socket)
 
     def _wake_paced(self, socket: Socket) -> None:
-        waiter = self._paced.get(socket)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        for waiter, _ in self._paced.pop(socket, ()):
+            if not waiter.done():
+                waiter.set_result(None)
 
     # -- time
 

@@ -1,0 +1,109 @@
+"""The files a page is made of: where they lie, their addresses, and the policy that follows from them. Layer 4.
+
+Everything under templates/static is read once, at start, hashed and compressed; a request is a look-up in a table, so
+no address can name a file outside it. A file's address carries its content's hash: browsers keep it for ever, and a new
+version is a new address. Modules import each other by bare names ("chat/time"), which the page's one import map turns
+into those addresses: no build step, no stale mixtures.
+
+The map is the only inline script there is, so its hash stands in the Content-Security-Policy and pages need no nonce.
+Rejected: importlib.resources (hands out several paths for one folder in editable installs, and Jinja wants a real one).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+STATIC: Final = "/static"
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml; charset=utf-8",
+    ".webmanifest": "application/manifest+json; charset=utf-8",
+}
+
+
+def templates_dir() -> Path:
+    """The templates: inside the package when installed, beside it in a checkout or an editable install."""
+    inside = Path(__file__).parent / "templates"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "templates"
+
+
+class Asset(NamedTuple):
+    """One file, ready to be sent. *packed* is the gzip of *body*, or None where that gains nothing."""
+
+    path: str
+    hash: str
+    content_type: str
+    body: bytes
+    packed: bytes | None
+
+    @property
+    def url(self) -> str:
+        return f"{STATIC}/{self.hash}/{self.path}"
+
+
+class Assets:
+    """All static files, in memory. Raises OSError when *folder* can't be read, ValueError for an unknown type."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or templates_dir()
+        self._by_path = {asset.path: asset for asset in _load(self.folder / "static")}
+        self.import_map = json.dumps({"imports": self._imports()}, separators=(",", ":"))
+        self.csp = _policy(self.import_map)
+
+    def get(self, path: str) -> Asset | None:
+        """The file that lies at *path* under static/, or None."""
+        return self._by_path.get(path)
+
+    def url(self, path: str) -> str:
+        """The address of *path*, its hash included. Raises KeyError when there is no such file."""
+        return self._by_path[path].url
+
+    def modules(self, *names: str) -> list[str]:
+        """The addresses of the modules called *names*, to be fetched at once instead of one import after the other."""
+        return [self.url(f"js/{name}.js") for name in names]
+
+    def _imports(self) -> dict[str, str]:
+        scripts = (asset for asset in self._by_path.values() if asset.path.startswith("js/"))
+        return {f"chat/{Path(script.path).stem}": script.url for script in scripts}
+
+
+def _load(root: Path) -> list[Asset]:
+    files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return [_asset(path.relative_to(root).as_posix(), path.read_bytes()) for path in files]
+
+
+def _asset(path: str, body: bytes) -> Asset:
+    suffix = Path(path).suffix
+    if suffix not in _TYPES:
+        raise ValueError(f"templates/static/{path}: no content type is known for “{suffix}”; add it to assets.py")
+    # mtime=0: the same content packs to the same bytes on every instance.
+    packed = gzip.compress(body, 9, mtime=0)
+    return Asset(path, sha256(body).hexdigest()[:12], _TYPES[suffix], body, packed if len(packed) < len(body) else None)
+
+
+def _policy(import_map: str) -> str:
+    map_hash = b64encode(sha256(import_map.encode()).digest()).decode()
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' 'sha256-{map_hash}'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "connect-src 'self'",
+            "manifest-src 'self'",
+            "worker-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types chat",
+        )
+    )

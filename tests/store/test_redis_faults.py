@@ -1,0 +1,368 @@
+"""What the Redis store does when its server is flushed, trimmed, frozen, full, killed or cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from chat_aiohttp.errors import Refused, Unknown
+from chat_aiohttp.events import NOTHING, Draft
+from chat_aiohttp.store import APPEND_DEADLINE_S, AWAY_WITHIN_S
+from chat_aiohttp.store.redis_gather import GATHERED_ITEMS
+from tests.servers import REDIS, VALKEY, Proxy, Server, start_server
+from tests.store.listener import ids, message, texts
+from tests.store.redis_sides import Open, key, said, stores, when
+
+
+@pytest.fixture(params=[VALKEY, REDIS])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with start_server(tmp_path, kind=request.param, aof=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Open]:
+    async with stores() as start:
+        yield start
+
+
+# -- what was lost is announced
+
+
+async def test_a_flush_is_announced_and_following_goes_on(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    (last,) = await side.say("lobby", "before")
+    await side.told("lobby", 1)
+
+    server.ask("FLUSHALL")
+    await side.recorder.until(lambda: bool(side.recorder.gaps))
+    (after,) = await side.say("lobby", "after")
+
+    assert [(room, gap.after, gap.position, gap.reason) for room, gap in side.recorder.gaps] == [
+        ("lobby", last, NOTHING, "lost")
+    ]
+    assert ids(await side.told("lobby", 2)) == [last, after]
+    assert after > last
+
+
+async def test_a_flush_is_announced_also_when_it_is_written_to_at_once(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    for room in ("lobby", "den"):
+        await side.store.attach(room)
+        await side.say(room, "before")
+        await side.told(room, 1)
+
+    server.ask("FLUSHALL")
+    await side.say("lobby", "after")
+    await side.recorder.until(lambda: bool(side.recorder.gaps))
+    await when(lambda: {room for room, _ in side.recorder.gaps} == {"lobby", "den"})
+
+    assert all(gap.reason == "lost" for _, gap in side.recorder.gaps)
+    assert texts(await side.told("lobby", 2)) == ["before", "after"]
+
+
+async def test_a_deleted_room_is_announced_and_its_ids_go_on_growing(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    (before,) = await side.say("lobby", "before")
+    await side.told("lobby", 1)
+
+    server.ask("DEL", key("lobby", "r:lobby"))
+    (after,) = await side.say("lobby", "after")
+    told = await side.told("lobby", 2)
+
+    assert before < after
+    assert texts(told) == ["before", "after"]
+    assert [(room, gap.after, gap.position) for room, gap in side.recorder.gaps] == [("lobby", before, NOTHING)]
+
+
+async def test_ids_grow_when_the_shard_forgot_everything_but_the_room(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    server.ask("XADD", key("lobby", "bus"), "9000000000000-5", "foreign", "from the future")
+    (first,) = await side.say("lobby", "a")
+    server.ask("DEL", key("lobby", "bus"), key("lobby", "head"))
+    (second,) = await side.say("lobby", "b")
+    (third,) = await side.say("lobby", "c")
+
+    assert (9_000_000_000_000, 5) < first < second < third
+    assert texts(await side.told("lobby", 3)) == ["a", "b", "c"]
+
+
+async def test_a_rolled_back_shard_is_announced_with_the_lower_position(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    first, second = await side.say("lobby", "a", "b")
+    await side.told("lobby", 2)
+
+    # What a restored backup looks like: the same epoch, an older end.
+    server.ask("DEL", key("lobby", "bus"))
+    server.ask("HSET", key("lobby", "head"), "last", str(first))
+    server.ask("DEL", key("lobby", "r:lobby"))
+    server.ask("XADD", key("lobby", "r:lobby"), str(first), "p", "0-0", "d", '{"message":"a"}')
+    await side.recorder.until(lambda: bool(side.recorder.gaps))
+
+    assert [(gap.after, gap.position, gap.reason) for _, gap in side.recorder.gaps] == [(second, first, "lost")]
+
+
+# -- what is not lost is filled
+
+
+async def test_a_bus_trimmed_beyond_the_cursor_is_filled_from_the_rooms(server: Server, start: Open) -> None:
+    proxy = Proxy(server.port)
+    async with proxy:
+        follower, writer = await start(proxy.url), await start(server.url)
+        rooms = [f"room {n}" for n in range(40)]
+        for room in rooms:
+            await follower.store.attach(room)
+        await writer.append(*(message(room, "first") for room in rooms))
+        await when(lambda: len(follower.recorder.events) == 40)
+
+        proxy.is_mute = True
+        proxy.cut()
+        for n in range(10):
+            await writer.append(*(message(room, str(n)) for room in rooms))
+        for shard in range(16):
+            server.ask("XTRIM", f"chat:{{s{shard:02}}}:bus", "MAXLEN", "0")
+        proxy.is_mute = False
+        proxy.cut()
+        await when(lambda: follower.store.away is None)
+        await writer.append(*(message(room, "last") for room in rooms))
+
+        for room in rooms:
+            assert texts(await follower.told(room, 12)) == ["first", *map(str, range(10)), "last"]
+        assert follower.recorder.gaps == []
+
+
+async def test_a_deleted_bus_loses_nothing(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    for n in range(20):
+        await side.say("lobby", str(n))
+        server.ask("DEL", key("lobby", "bus"))
+
+    assert texts(await side.told("lobby", 20)) == [str(n) for n in range(20)]
+    assert side.recorder.gaps == []
+
+
+async def test_a_reader_whose_cursor_is_in_the_future_hears_again(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    await side.say("lobby", "a")
+    await side.told("lobby", 1)
+    server.ask("XADD", key("lobby", "bus"), "9000000000000-5", "foreign", "x")
+    await when(lambda: side.store.skipped)  # type: ignore[attr-defined]
+    server.ask("DEL", key("lobby", "bus"))
+    await side.say("lobby", "b")
+
+    assert texts(await side.told("lobby", 2)) == ["a", "b"]
+    assert side.recorder.gaps == []
+
+
+# -- outcomes
+
+
+async def test_a_lost_reply_is_unknown_and_sending_again_stores_once(server: Server, start: Open) -> None:
+    async with Proxy(server.port) as proxy:
+        side = await start(proxy.url)
+        await said(side, "lobby", "warm", "k0")
+
+        proxy.is_mute = True
+        first, behind = message("lobby", "hi", ref="k1"), message("lobby", "ho", ref="k2")
+        began = monotonic()
+        side.store.append(first)
+        await asyncio.sleep(0.1)  # on its way
+        side.store.append(behind)
+        await side.settled(first, behind)
+        took = monotonic() - began
+        proxy.is_mute = False
+        proxy.cut()
+
+        assert isinstance(first.error, Unknown)
+        assert first.error.code == "unknown"
+        assert behind.error is not None
+        assert (behind.error.code, type(behind.error)) == ("log_away", Refused)
+        assert took < APPEND_DEADLINE_S
+        again = await said(side, "lobby", "hi", "k1")
+        await said(side, "lobby", "ho", "k2")
+        assert again.repeated
+        assert await side.history("lobby") == ["warm", "hi", "ho"]
+
+
+async def test_a_frozen_server_is_noticed_refused_and_found_again(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    await side.say("lobby", "before")
+
+    server.freeze()
+    try:
+        began = monotonic()
+        under_way = message("lobby", "under way", ref="k1")
+        side.store.append(under_way)
+        await when(lambda: side.store.away)
+        noticed = monotonic() - began
+        refused = message("lobby", "refused", ref="k2")
+        asked = monotonic()
+        await side.append(refused)
+        answered = monotonic() - asked
+        await side.settled(under_way)
+        settled = monotonic() - began
+        with pytest.raises(Refused):
+            await side.store.after("lobby", NOTHING, 10)
+    finally:
+        server.thaw()
+    await when(lambda: side.store.away is None)
+    await said(side, "lobby", "under way", "k1")
+    await said(side, "lobby", "refused", "k2")
+
+    assert noticed <= AWAY_WITHIN_S
+    assert answered < 0.1
+    assert settled <= APPEND_DEADLINE_S
+    assert isinstance(under_way.error, Unknown)
+    assert refused.error is not None
+    assert refused.error.code == "log_away"
+    assert await side.history("lobby") == ["before", "under way", "refused"]
+    assert texts(await side.told("lobby", 3)) == ["before", "under way", "refused"]
+
+
+async def test_what_was_acknowledged_survives_kill_9_and_following_goes_on(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    stored: list[Draft] = []
+    for round in range(3):
+        drafts = [message("lobby", f"{round}-{n}", ref=f"{round}-{n}") for n in range(400)]
+        for draft in drafts:
+            side.store.append(draft)
+        first = id(drafts[0])
+        await side.recorder.until(lambda: first in side.recorder.ended)  # noqa: B023  # waited for here
+        server.kill()
+        await side.settled(*drafts)
+        await when(lambda: side.store.away)
+        await asyncio.to_thread(server.start)
+        await when(lambda: side.store.away is None)
+        stored += [await said(side, "lobby", f"{round}-{n}", f"{round}-{n}") for n in range(400)]
+
+    events = (await side.store.after("lobby", NOTHING, 1000)).events
+    events += (await side.store.after("lobby", events[-1].id, 1000)).events
+    assert {draft.id for draft in stored} == set(ids(events))
+    assert len(events) == 1200
+    assert ids(await side.told("lobby", 1200)) == ids(events)
+    assert side.recorder.gaps == []
+
+
+async def test_a_full_server_refuses_and_takes_again(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.say("lobby", "before")
+    server.ask("CONFIG", "SET", "maxmemory", "1")
+    first, second = await side.append(message("lobby", "a", ref="k1"), message("den", "b", ref="k2"))
+    away = side.store.away
+    server.ask("CONFIG", "SET", "maxmemory", "0")
+    await when(lambda: side.store.away is None)
+    await said(side, "lobby", "a", "k1")
+
+    for draft in (first, second):
+        assert draft.error is not None
+        assert (draft.error.code, draft.error.retryable) == ("log_away", True)
+    assert away is not None
+    assert "OOM" in away
+    assert await side.history("lobby") == ["before", "a"]
+
+
+async def test_what_gathered_behind_a_refusal_is_refused_with_it(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    head, tell = key("lobby", "head"), side.recorder.settled
+
+    def told(drafts: Sequence[Draft]) -> None:
+        tell(drafts)
+        server.ask("DEL", head)  # from here on the shard would take everything
+
+    side.recorder.settled = told  # type: ignore[method-assign]
+    server.ask("SET", head, "scribble")
+    drafts = await side.append(*(message("lobby", str(n), ref=str(n)) for n in range(300)))
+
+    assert [draft.error is not None and draft.error.retryable for draft in drafts] == [True] * 300
+    assert await side.history("lobby") == []
+
+
+async def test_more_than_can_gather_is_refused_behind_what_is_stored(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    drafts = [message("lobby", "x") for _ in range(GATHERED_ITEMS + 500)]
+    for draft in drafts:
+        side.store.append(draft)
+    await side.store.drain()
+
+    outcomes = [draft.error is None for draft in drafts]
+    assert outcomes == sorted(outcomes, reverse=True)
+    assert not any(outcomes[-500:])
+    assert len(side.recorder.drafts) == len(drafts)
+    assert side.store.away is None
+
+
+async def test_a_draft_that_cannot_be_sent_leaves_the_lane_alive(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    (poison,) = await side.append(message("lobby", "a", ref="\ud800"))
+    await said(side, "lobby", "b", "k1")
+
+    assert poison.error is not None
+    assert await side.history("lobby") == ["b"]
+
+
+async def test_cut_again_and_again_everything_arrives_once_and_in_order(server: Server, start: Open) -> None:
+    async with Proxy(server.port) as proxy:
+        side = await start(proxy.url)
+        await side.store.attach("lobby")
+        for n in range(120):
+            if n % 20 == 10:
+                proxy.cut()
+            await said(side, "lobby", str(n), f"k{n}")
+
+        wanted = [str(n) for n in range(120)]
+        assert texts(await side.told("lobby", 120)) == wanted
+        assert await side.history("lobby") == wanted
+        assert side.recorder.gaps == []
+
+
+async def test_scripts_the_server_forgot_are_taught_again(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    await side.say("lobby", "a")
+    server.ask("SCRIPT", "FLUSH")
+    await side.say("lobby", "b")
+
+    assert await side.history("lobby") == ["a", "b"]
+    assert texts(await side.told("lobby", 2)) == ["a", "b"]
+
+
+async def test_a_connection_hung_up_while_idle_costs_no_message(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.say("lobby", "a")
+    server.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    await when(lambda: side.store.away)  # the follower notices; the lane finds out when it has something to write
+    await when(lambda: side.store.away is None)
+    (draft,) = await side.append(message("lobby", "b"))
+
+    assert draft.error is None
+
+
+# -- several instances
+
+
+async def test_two_instances_see_one_order(server: Server, start: Open) -> None:
+    one, two = await start(server.url), await start(server.tcp_url)
+    for side in (one, two):
+        await side.store.attach("lobby")
+    for n in range(100):
+        for side, name in ((one, "one"), (two, "two")):
+            for part in range(5):
+                side.store.append(message("lobby", f"{name} {n * 5 + part}"))
+        await asyncio.sleep(0)
+    told_one, told_two = await one.told("lobby", 1000), await two.told("lobby", 1000)
+
+    assert told_one == told_two == (await one.store.after("lobby", NOTHING, 1000)).events
+    for name in ("one", "two"):
+        assert [text for text in texts(told_one) if text.startswith(name)] == [f"{name} {n}" for n in range(500)]

@@ -1,0 +1,175 @@
+"""What the Redis store asks of its server, costs it, and makes of what others write there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from chat_aiohttp.errors import BadInput, CannotStart
+from tests.servers import REDIS, VALKEY, Server, start_server
+from tests.store.listener import delete, edit, ids, message, texts
+from tests.store.redis_sides import Open, key, neighbour, stores, stranger
+
+# What the store's user must be allowed, in an ACL's words.
+LEAST = """
++ping +auth +client|setname +time +get +set +exists +pexpire +rename +evalsha +script|load +xadd +xdel +xrange
++xrevrange +xread +xtrim +xinfo|stream +hget +hmget +hset +hsetnx +hdel +hexists +hlen +hkeys +hvals +zadd +zrem
++zrangebyscore +zrevrange
+"""
+
+
+@pytest.fixture(params=[VALKEY, REDIS])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with start_server(tmp_path, kind=request.param, aof=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Open]:
+    async with stores() as start:
+        yield start
+
+
+# -- foreign hands
+
+
+async def test_a_wrong_type_breaks_its_room_only(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    beside = neighbour("lobby")
+    server.ask("SET", key("lobby", "r:lobby"), "scribble")
+    broken, fine = await side.append(message("lobby", "a", ref="k1"), message(beside, "b", ref="k2"))
+
+    assert isinstance(broken.error, BadInput)
+    assert broken.error.code == "room_broken"
+    assert fine.error is None
+    assert side.store.away is None
+    assert await side.history(beside) == ["b"]
+
+
+async def test_a_wrong_type_at_a_shards_key_refuses_that_shard_only(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    server.ask("SET", key("lobby", "head"), "scribble")
+    broken, fine = await side.append(message("lobby", "a", ref="k1"), message(stranger("lobby"), "b", ref="k2"))
+
+    assert broken.error is not None
+    assert "head" in broken.error.words
+    assert fine.error is None
+
+
+async def test_junk_in_a_bus_is_skipped(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    bus = key("lobby", "bus")
+    await side.say("lobby", "a")
+    server.ask("XADD", bus, "*", "foo", "bar")
+    server.ask("XADD", bus, "*", "b", "0-0", "r", "lobby")
+    server.ask("XADD", bus, "*", "b", "x", "r", "lobby", "p", "y", "d", "not json")
+    await side.say("lobby", "b")
+    server.ask("XADD", bus, "*", "b", "0-0", "r", "lobby", "p", "0-0", "d", "{}", "t", "nowhere")
+    await side.say("lobby", "c")
+
+    assert texts(await side.told("lobby", 3)) == ["a", "b", "c"]
+    assert side.recorder.gaps == []
+    assert side.store.away is None
+
+
+async def test_junk_in_a_rooms_stream_is_skipped(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    log = key("lobby", "r:lobby")
+    server.ask("XADD", log, "*", "foo", "bar")
+    position = await side.store.attach("lobby")
+    (first,) = await side.say("lobby", "a")
+    for _ in range(5):
+        server.ask("XADD", log, "*", "foo", "bar")
+    second = await side.say("lobby", "b", "c")
+    page = await side.store.after("lobby", first, 10)
+
+    assert texts(await side.told("lobby", 3)) == ["a", "b", "c"]
+    assert (ids(page.events), page.gap) == (second, None)
+    assert (await side.store.after("lobby", position, 1)).gap is None
+    assert await side.history("lobby") == ["a", "b", "c"]
+    assert side.recorder.gaps == []
+
+
+# -- starting
+
+
+async def test_another_number_of_shards_is_refused_with_the_remedy(server: Server, start: Open) -> None:
+    await start(server.url)
+    with pytest.raises(CannotStart, match=r"16 shards.* 8.*shards = 16") as caught:
+        await start(server.url, shards=8)
+
+    assert caught.value.exit_code == 78
+
+
+async def test_a_server_that_is_not_there_is_named(tmp_path: Path, start: Open) -> None:
+    with pytest.raises(CannotStart, match="nothing-here") as caught:
+        await start(f"unix://{tmp_path}/nothing-here")
+
+    assert caught.value.exit_code == 75
+
+
+async def test_a_url_that_is_none_is_refused(start: Open) -> None:
+    with pytest.raises(CannotStart, match="redis://") as caught:
+        await start("http://localhost")
+
+    assert caught.value.exit_code == 78
+
+
+async def test_durability_is_said_in_words(server: Server, start: Open) -> None:
+    with_aof = await start(server.url)
+    server.ask("CONFIG", "SET", "appendonly", "no")
+    without = await start(server.url)
+
+    assert with_aof.store.durability.startswith("AOF everysec")
+    assert "no persistence" in without.store.durability
+    assert "stream-node-max-bytes" in without.store.durability
+
+
+async def test_a_password_is_never_in_the_words(start: Open) -> None:
+    with pytest.raises(CannotStart) as caught:
+        await start("redis://ada:s3cret@127.0.0.1:1/0")
+
+    assert "s3cret" not in caught.value.words
+
+
+async def test_a_user_who_may_do_the_least_is_enough(server: Server, start: Open) -> None:
+    server.ask("ACL", "SETUSER", "chat", "on", ">s3cret", "resetchannels", "~chat:*", "-@all", *LEAST.split())
+    side = await start(f"redis://chat:s3cret@127.0.0.1:{server.port}/0")
+    await side.store.attach("lobby")
+    (first,) = await side.say("lobby", "a")
+    side.store.lease("lobby", "Lobby", 1, b"[]")
+    side.store.signal("lobby", b"{}")
+    await side.append(edit("lobby", first, "b"), message("lobby", "c", ref="k1"))
+
+    assert await side.history("lobby") == ["b", "c"]
+    assert len(await side.told("lobby", 3)) == 3
+    assert [line.people for line in await side.store.rooms(10)] == [1]
+    assert await side.store.leases("lobby") == [b"[]"]
+    await side.one(delete("lobby", first))
+    side.store.lease("lobby", "Lobby", 0, None)
+    await side.store.drain()
+    assert [line.people for line in await side.store.rooms(10)] == [0]
+    assert await side.history("lobby") == ["c"]
+    assert "may not read INFO" in side.store.durability
+
+
+# -- what it costs
+
+
+async def test_an_idle_room_with_one_message_costs_at_most_one_and_a_half_kilobytes(
+    server: Server, start: Open
+) -> None:
+    server.ask("CONFIG", "SET", "stream-node-max-bytes", "1024")
+    side = await start(server.url)
+    await side.say("the first", "makes the server set up what it needs once")
+    rooms = 4000
+    before = server.ask("INFO", "memory")["used_memory"]
+    await side.append(*(message(f"room-{n}", "x" * 64) for n in range(rooms)))
+    for shard in range(16):
+        server.ask("DEL", f"chat:{{s{shard:02}}}:bus")  # a minute later it is gone by itself
+    used = server.ask("INFO", "memory")["used_memory"] - before
+
+    assert used / rooms <= 1536

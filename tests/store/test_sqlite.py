@@ -1,0 +1,455 @@
+"""The SQLite store keeps the contract, and what it promises about its file and a disk that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from chat_aiohttp.errors import CannotStart, Refused, Unknown
+from chat_aiohttp.events import NOTHING, parse_id
+from chat_aiohttp.store import (
+    APPEND_DEADLINE_S,
+    AWAY_WITHIN_S,
+    Retention,
+    sqlite,
+    sqlite_file,
+    sqlite_lobby,
+    sqlite_reader,
+    sqlite_recall,
+    sqlite_upkeep,
+    sqlite_writer,
+)
+from chat_aiohttp.store.sqlite import SqliteStore
+from tests.store.contract import StoreContract
+from tests.store.listener import DEADLINE_S, Clock, Recorder, Side, delete, edit, ids, message
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a quiet second waits for a quiet moment."""
+    monkeypatch.setattr(sqlite_upkeep, "QUIET_S", 0.02)
+    monkeypatch.setattr(sqlite, "PROBE_S", 0.05)
+
+
+class TestSqlite(StoreContract):
+    def build(self, place: Path, retention: Retention, clock: Callable[[], float]) -> SqliteStore:
+        return SqliteStore(path=place / "chat.db", synchronous="OFF", retention=retention, clock=clock)
+
+
+class TestSqliteFiled(TestSqlite):
+    """The same with everything in its place at once: the contract test above reads mostly what is fresh."""
+
+    @pytest.fixture(autouse=True)
+    def _at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite_writer, "FILE_AT", 1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "chat.db"
+
+
+@pytest.fixture
+async def side(path: Path) -> AsyncIterator[Side]:
+    store, recorder = SqliteStore(path=path, synchronous="OFF"), Recorder()
+    store.bind(recorder)
+    await store.open()
+    yield Side(store, recorder)
+    await store.close()
+
+
+async def refusal(path: Path, **options: str) -> CannotStart:
+    store = SqliteStore(path=path, **options)
+    store.bind(Recorder())
+    with pytest.raises(CannotStart) as caught:
+        await store.open()
+    await store.close()
+    return caught.value
+
+
+# -- what it refuses to start on
+
+
+async def test_a_second_store_on_a_file_is_refused_and_told_who_has_it(side: Side, path: Path) -> None:
+    error = await refusal(path)
+
+    assert error.exit_code == 75
+    assert re.search(rf"{path} is in use by another server \(process \d+\)", error.words)
+    assert (await side.say("lobby", "still here"))[0] > NOTHING
+
+
+async def test_a_closed_store_lets_go_of_its_file(side: Side, path: Path) -> None:
+    await side.store.close()
+    store = SqliteStore(path=path)
+    store.bind(Recorder())
+    await store.open()
+    await store.close()
+
+
+async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    error = await refusal(tmp_path / "file" / "chat.db")
+
+    assert error.exit_code == 74
+    assert "--data DIR" in error.words
+
+
+async def test_a_folder_in_place_of_the_file_is_refused(path: Path) -> None:
+    path.mkdir()
+    error = await refusal(path)
+
+    assert error.exit_code == 74
+    assert str(path) in error.words
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    path.write_text("my diary\n" * 500)
+    error = await refusal(path)
+
+    assert error.exit_code == 74
+    assert f"{path} is not a database" in error.words
+    assert path.read_text() == "my diary\n" * 500
+
+
+async def test_another_programs_database_is_refused(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE bookmarks (url)")
+    connection.close()
+    error = await refusal(path)
+
+    assert error.exit_code == 78
+    assert "another program's database" in error.words
+
+
+async def test_a_schema_from_the_future_is_refused(side: Side, path: Path) -> None:
+    await side.store.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=99")
+    connection.close()
+    error = await refusal(path)
+
+    assert error.exit_code == 78
+    assert "newer version (schema 99" in error.words
+
+
+async def test_an_unknown_synchronous_is_refused(path: Path) -> None:
+    error = await refusal(path, synchronous="SOMETIMES")
+
+    assert error.exit_code == 78
+    assert "OFF, NORMAL, FULL, EXTRA" in error.words
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    side: Side, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await side.say("lobby", "hi")
+    await side.store.close()
+    broken = "CREATE TABLE half (x); CREATE TABLE half (x);"
+    monkeypatch.setattr(sqlite_file, "MIGRATIONS", [*sqlite_file.MIGRATIONS, broken])
+    await refusal(path)
+
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
+    connection.close()
+
+
+@pytest.mark.parametrize("synchronous", ["OFF", "NORMAL", "FULL", "EXTRA"])
+async def test_durability_says_what_a_power_loss_takes(path: Path, synchronous: str) -> None:
+    words = SqliteStore(path=path, synchronous=synchronous).durability
+
+    assert f"synchronous={synchronous}" in words
+
+
+# -- a disk that fails
+
+
+async def test_a_locked_file_refuses_sends_and_comes_back_by_itself(side: Side, path: Path) -> None:
+    await side.store.attach("lobby")
+    await side.say("lobby", "before")
+    foreign = sqlite3.connect(path, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    first = message("lobby", "a", ref="k1")
+    side.store.append(first)
+    await asyncio.sleep(0)
+    behind = message("lobby", "b", ref="k2")
+    await side.append(behind)
+
+    assert [type(draft.error) for draft in (first, behind)] == [Refused, Refused]
+    assert first.error is not None
+    assert (first.error.code, first.id) == ("log_away", NOTHING)
+    assert str(path) in str(side.store.away)
+    (at_once,) = await side.append(message("lobby", "c", ref="k3"))
+    assert isinstance(at_once.error, Refused)
+    assert await side.history("lobby") == ["before"]
+
+    foreign.execute("ROLLBACK")
+    foreign.close()
+    await is_back(side)
+    again = await side.append(*(message("lobby", text, ref=ref) for text, ref in (("a", "k1"), ("b", "k2"))))
+
+    assert [(draft.error, draft.repeated) for draft in again] == [(None, False)] * 2
+    assert await side.history("lobby") == ["before", "a", "b"]
+    told = await side.told("lobby", 3)
+    assert all(b.prev == a.id for a, b in pairwise(told))
+
+
+async def test_a_full_disk_refuses_sends_and_lets_people_read(side: Side) -> None:
+    given = await side.say("lobby", *map(str, range(10)))
+    await pragma(side, "max_page_count=1")
+    drafts = await side.append(*(message("lobby", "x" * 4000) for _ in range(10)))
+
+    assert {type(draft.error) for draft in drafts} == {Refused}
+    assert "full; make room" in str(side.store.away)
+    assert ids((await side.all("lobby")).events) == given
+
+    await pragma(side, "max_page_count=1000000")
+    await is_back(side)
+    given += await side.say("lobby", "there is room again")
+
+    page = await side.all("lobby")
+    assert ids(page.events) == given
+    assert page.events[-1].prev == given[-2]
+
+
+async def test_a_disk_that_does_not_answer_makes_the_outcome_unknown(side: Side) -> None:
+    await side.store.attach("lobby")
+    await side.say("lobby", "before")
+    frozen = threading.Event()
+    side.store._writer.put(lambda _: frozen.wait(DEADLINE_S), lambda *_: None, bare=True)
+    started = time.monotonic()
+    first = message("lobby", "a", ref="k1")
+    side.store.append(first)
+    await asyncio.sleep(0.02)  # long enough for a batch to have begun: what comes now is behind it
+    behind = message("lobby", "b", ref="k2")
+    await side.append(behind)
+    waited = time.monotonic() - started
+
+    assert isinstance(first.error, Unknown)
+    assert type(behind.error) is Refused
+    assert waited < min(APPEND_DEADLINE_S, AWAY_WITHIN_S)
+    assert "not answered" in str(side.store.away)
+
+    frozen.set()
+    told = await side.told("lobby", 2)
+    assert side.store.away is None
+    (again,) = await side.append(message("lobby", "a", ref="k1"))
+    assert (again.repeated, again.id) == (True, told[1].id)
+    assert await side.history("lobby") == ["before", "a"]
+
+
+async def test_more_than_the_disk_can_take_is_refused_in_order(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "GATHER_LIMIT", 10)
+    drafts = [message("lobby", str(n)) for n in range(25)]
+    await side.append(*drafts)
+    (later,) = await side.append(message("lobby", "later"))
+
+    assert [draft.error is None for draft in drafts] == [True] * 10 + [False] * 15
+    assert all(draft.error is None or draft.error.code == "log_away" for draft in drafts)
+    assert later.error is None
+
+
+async def test_after_close_sends_are_refused(side: Side) -> None:
+    await side.store.close()
+    (draft,) = await side.append(message("lobby", "too late"))
+
+    assert isinstance(draft.error, Refused)
+    with pytest.raises(Refused):
+        await side.all("lobby")
+
+
+async def is_back(side: Side) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while side.store.away is not None:
+            await asyncio.sleep(0.01)
+
+
+async def pragma(side: Side, text: str) -> None:
+    """Set something on the writing connection."""
+    done = asyncio.Event()
+    side.store._writer.put(lambda it: it.execute(f"PRAGMA {text}").fetchall(), lambda *_: done.set(), bare=True)
+    await asyncio.wait_for(done.wait(), DEADLINE_S)
+
+
+# -- what is gone is gone
+
+
+async def test_a_deleted_text_is_nowhere_in_the_files(side: Side, path: Path) -> None:
+    long = "correct horse battery staple " * 500
+    given = await side.say("lobby", "before", long, "after")
+    await side.one(edit("lobby", given[1], long + "!"))
+    await side.one(delete("lobby", given[1]))
+    await side.one(edit("lobby", given[1], long + "?"))
+    await until(lambda: not any(b"battery" in file.read_bytes() for file in path.parent.iterdir()))
+
+    assert await side.history("lobby") == ["before", "after"]
+    assert b"after" in path.read_bytes()
+
+
+async def test_what_is_too_old_is_removed_from_the_file(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock, max_age_s=60) as side:
+        await side.say("lobby", *map(str, range(1200)))
+        clock.now += 100
+        await side.say("lobby", "young")
+    async with opened(path, clock, max_age_s=60) as side:
+        await until(lambda: count(path, "entry") == count(path, "place") == 1)
+
+        assert count(path, "ref") == 0
+        assert await side.history("lobby") == ["young"]
+
+
+async def test_an_idle_room_is_removed_from_the_file(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock, idle_room_s=3600) as side:
+        await side.say("lobby", *map(str, range(700)))
+        clock.now += 4000
+        await side.say("den", "young")
+    async with opened(path, clock, idle_room_s=3600) as side:
+        await until(lambda: count(path, "entry") == count(path, "place") == count(path, "room") == 1)
+
+        assert await side.history("den") == ["young"]
+        assert count(path, "vanished") == 0
+
+
+async def test_a_room_that_comes_back_before_its_old_entries_are_removed_is_new(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock, idle_room_s=3600) as side:
+        (old,) = await side.say("lobby", "old")
+        clock.now += 4000
+        (new,) = await side.say("lobby", "new")
+
+        assert new > old
+        assert [event.prev for event in (await side.all("lobby")).events] == [NOTHING]
+        assert await side.history("lobby") == ["new"]
+
+
+def opened(path: Path, clock: Clock, **retention: int) -> Opened:
+    return Opened(path, clock, Retention(**retention))
+
+
+class Opened:
+    """An open store for the length of a block."""
+
+    def __init__(self, path: Path, clock: Clock, retention: Retention) -> None:
+        self.store = SqliteStore(path=path, synchronous="OFF", retention=retention, clock=clock)
+
+    async def __aenter__(self) -> Side:
+        recorder = Recorder()
+        self.store.bind(recorder)
+        await self.store.open()
+        return Side(self.store, recorder)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.store.close()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+def count(path: Path, table: str) -> int:
+    connection = sqlite3.connect(path)
+    try:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    finally:
+        connection.close()
+
+
+# -- how it reads
+
+QUERIES = [
+    (name, query)
+    for module in (sqlite_reader, sqlite_lobby, sqlite_recall)
+    for name, query in vars(module).items()
+    if isinstance(query, str) and query.lstrip().startswith("SELECT") and name not in ("SELECT_EVENT", "_ONE_ROW")
+]
+SORTS_A_FEW = {"_ABOUT", "_FRESH"}  # what is about one page's messages; the fresh rooms
+
+
+@pytest.mark.parametrize(("name", "query"), QUERIES, ids=[name for name, _ in QUERIES])
+async def test_no_page_scans_a_table(side: Side, path: Path, name: str, query: str) -> None:
+    connection = sqlite3.connect(path)
+    asked = dict.fromkeys(re.findall(r":(\w+)", query), "[]")
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", asked)]
+    connection.close()
+
+    assert plan
+    assert [step for step in plan if re.match(r"SCAN (entry|place|room)\b", step)] == []
+    assert not any("TEMP B-TREE FOR ORDER BY" in step for step in plan) or name in SORTS_A_FEW
+
+
+def test_every_query_is_looked_at() -> None:
+    assert len(QUERIES) >= 15
+
+
+# -- kill -9
+
+WRITER = """
+import asyncio, itertools, sys
+from pathlib import Path
+from chat_aiohttp.store.sqlite import SqliteStore
+from tests.store.listener import Recorder, message
+
+class Sender(Recorder):
+    numbers = itertools.count(1)
+
+    def settled(self, drafts):
+        for draft in drafts:
+            assert draft.error is None
+            print(draft.id, flush=True)
+            self.send()
+
+    def send(self):
+        n = next(self.numbers)
+        self.store.append(message("lobby", str(n), ref=f"k{n}"))
+
+async def main():
+    sender = Sender()
+    sender.store = SqliteStore(path=Path(sys.argv[1]), synchronous="OFF")
+    sender.store.bind(sender)
+    await sender.store.open()
+    for _ in range(40):
+        sender.send()
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_what_was_acknowledged_outlives_kill_9(path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2000)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+    acknowledged = [parse_id(line.strip()) for line in lines if line.endswith("\n")]
+    store, recorder = SqliteStore(path=path), Recorder()
+    store.bind(recorder)
+    await store.open()
+    side = Side(store, recorder)
+
+    kept, cursor, more = [], NOTHING, True
+    while more:
+        page = await store.after("lobby", cursor, 1000)
+        kept, cursor, more = kept + page.events, page.position, page.more
+    (again,) = await side.append(message("lobby", str(len(kept)), ref=f"k{len(kept)}"))
+    await store.close()
+
+    assert len(acknowledged) >= 2000
+    assert set(acknowledged) <= set(ids(kept))
+    assert [event.prev for event in kept] == [NOTHING, *ids(kept)[:-1]]
+    assert (again.repeated, again.id) == (True, kept[-1].id)
