@@ -1,0 +1,74 @@
+/* Where one types. Enter sends, Shift+Enter breaks the line, and an Enter that ends a composition (Chinese, Japanese,
+   Korean) does neither. Grows with the text, up to a part of the screen. */
+
+import { say } from "chat/words";
+
+const TYPING_MS = 3_000;  // tell others at most this often
+const WARN_FROM = 200;  // characters left
+
+export class Composer {
+  limit = 4_000;  // code points; the server says its own
+  #toldAt = 0;
+
+  /* *send* gets a text and says whether it was taken; *typing* is told that someone types; *notice* shows a line. */
+  constructor({ form, input, send, typing, notice }) {
+    Object.assign(this, { form, input, send, typing, notice });
+    form.addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
+    input.addEventListener("keydown", (event) => this.#pressed(event));
+    input.addEventListener("input", () => this.#typed());
+    document.addEventListener("keydown", (event) => this.#catch(event));
+    input.focus({ preventScroll: true });
+    this.#grow();
+  }
+
+  /* Whom one writes to. */
+  to(room) {
+    this.input.placeholder = say("composer.to", { room });
+    this.input.setAttribute("aria-label", this.input.placeholder);
+  }
+
+  #pressed(event) {
+    // Safari ends the composition before it tells of the Enter that ended it: only 229 gives that one away.
+    const composing = event.isComposing || event.keyCode === 229;
+    if (event.key !== "Enter" || event.shiftKey || composing) return;
+    event.preventDefault();
+    if (!event.repeat) this.#submit();
+  }
+
+  #submit() {
+    const text = this.input.value.replace(/\s+$/, "");
+    if (!text.trim() || this.#left(text) < 0 || !this.send(text)) return this.input.focus();
+    this.input.value = "";
+    this.#toldAt = 0;
+    this.#typed();
+    this.input.focus();
+  }
+
+  #typed() {
+    this.#grow();
+    const left = this.#left(this.input.value);
+    if (left < 0) this.notice(say("composer.over", { n: -left }), true);
+    else this.notice(left < WARN_FROM ? say("composer.left", { n: left }) : "");
+    if (this.input.value && Date.now() - this.#toldAt > TYPING_MS) {
+      this.#toldAt = Date.now();
+      this.typing();
+    }
+  }
+
+  #left(text) {
+    if (text.length < this.limit - WARN_FROM) return this.limit - text.length;  // near enough, and cheap
+    return this.limit - Array.from(text.normalize("NFC")).length;
+  }
+
+  #grow() {
+    if (CSS.supports("field-sizing", "content")) return;  // then the style sheet does it
+    this.input.style.height = "auto";
+    this.input.style.height = `${this.input.scrollHeight}px`;
+  }
+
+  /* Someone reads, then simply types: the letters belong here. */
+  #catch(event) {
+    const plain = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey && event.key !== " ";
+    if (plain && document.activeElement?.matches("body, .log")) this.input.focus();
+  }
+}

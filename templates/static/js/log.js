@@ -1,0 +1,123 @@
+/* What this page knows of the room's log: items sorted by id, each once. Knows nothing of the DOM.
+
+   An item is a message as the server tells it, or a gap: {gap: reason} in the place where something is missing. */
+
+const MOST = 20_000;  // items; beyond it the oldest go, and can be read again from the server
+
+/* Ids are two numbers; digits alone compare by length first, then as text, at any size. */
+const compareDigits = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
+
+export function compareIds(a, b) {
+  const [aMs, aSeq] = a.split("-");
+  const [bMs, bSeq] = b.split("-");
+  return compareDigits(aMs, bMs) || compareDigits(aSeq, bSeq);
+}
+
+const compareItems = (a, b) => compareIds(a.id, b.id) || (a.gap ? 1 : 0) - (b.gap ? 1 : 0);
+
+export class Log {
+  items = [];
+  more = false;  // are older messages kept than the first item?
+  cursor = null;  // the position to resume from; null before anything is known
+  #byId = new Map();
+
+  /* *moved(place, count)* is told what was put in (or, negative, taken out) at a place. */
+  constructor({ moved }) {
+    this.moved = moved;
+  }
+
+  get(id) {
+    return this.#byId.get(id);
+  }
+
+  /* Puts *item* in its place; false when it is there already. */
+  add(item) {
+    const place = this.#placeOf(item);
+    const next = this.items[place];
+    if (next && compareItems(next, item) === 0) return false;
+    this.items.splice(place, 0, item);
+    if (!item.gap) this.#byId.set(item.id, item);
+    this.moved(place, 1);
+    if (this.items.length > MOST) this.#drop(0);
+    return true;
+  }
+
+  /* The room went on to *id*, with whatever kind of event. */
+  reached(id) {
+    if (this.cursor === null || compareIds(id, this.cursor) > 0) this.cursor = id;
+  }
+
+  edit({ target, message, time }) {
+    const item = this.get(target);
+    if (item) Object.assign(item, { message, edited: time });
+  }
+
+  react({ target, emoji, on, from }) {
+    const item = this.get(target);
+    if (!item) return;
+    const fans = (item.reactions?.[emoji] ?? []).filter((fan) => fan !== from);
+    const { [emoji]: _, ...others } = item.reactions ?? {};
+    if (on !== false) fans.push(from);
+    item.reactions = fans.length ? { ...others, [emoji]: fans } : others;
+  }
+
+  remove(id) {
+    const item = this.get(id);
+    if (item) this.#drop(this.items.indexOf(item));
+  }
+
+  /* Something is missing after *after*. A position below ours: the ids we hold may be given again, so forget all. */
+  gap({ after, position, reason }) {
+    if (reason === "lost" || (this.cursor !== null && compareIds(position, this.cursor) < 0)) {
+      this.#forget();
+      this.more = true;
+      this.cursor = position;
+      this.add({ id: position, gap: reason });
+    } else {
+      this.add({ id: after, gap: reason });
+      this.reached(position);
+    }
+  }
+
+  /* The text of the log, one message a line, as the tutorial's text area has it. */
+  get text() {
+    return this.items.map((item) => (item.gap ? "" : `${item.message}\n`)).join("");
+  }
+
+  /* Where to read on backwards; null when nothing is known at all. */
+  get start() {
+    const first = this.items.find((item) => !item.gap);
+    return first ? first.id : afterwards(this.cursor);
+  }
+
+  #placeOf(item) {
+    let low = 0;
+    let high = this.items.length;
+    if (high && compareItems(this.items[high - 1], item) < 0) return high;  // nearly always
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compareItems(this.items[middle], item) < 0) low = middle + 1; else high = middle;
+    }
+    return low;
+  }
+
+  #drop(place) {
+    const [item] = this.items.splice(place, 1);
+    this.#byId.delete(item.id);
+    if (place === 0) this.more = true;
+    this.moved(place, -1);
+  }
+
+  #forget() {
+    const count = this.items.length;
+    this.items = [];
+    this.#byId.clear();
+    this.moved(0, -count);
+  }
+}
+
+function afterwards(id) {
+  if (id === null) return null;
+  const [ms, seq] = id.split("-");
+  return `${ms}-${BigInt(seq) + 1n}`;
+}

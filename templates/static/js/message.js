@@ -1,0 +1,107 @@
+/* One message as an <li>. `dress` may be called as often as one likes: each part is rebuilt only when what it shows has
+   changed, so a pending message settles in place and a screen reader isn't told twice. */
+
+import { faceOf } from "chat/face";
+import { isOnlyEmoji, nodesOf } from "chat/text";
+import { briefly, hourAndMinute, stamp } from "chat/time";
+import { say } from "chat/words";
+
+const parts = new WeakMap();  // li -> {part: what it shows}
+
+export function newMessage() {
+  const item = element("li", "msg");
+  item.setAttribute("role", "article");
+  item.append(element("div", "margin"), element("div", "body"));
+  item.lastChild.append(element("div", "byline"), element("div", "text"), element("div", "after"));
+  item.querySelector(".text").dir = "auto";
+  parts.set(item, {});
+  return item;
+}
+
+/* *view*: {id, key, ref, from, name, time, message, edited, reactions, state, words}; *first*: of its author's row. */
+export function dress(item, view, first, isMine) {
+  const [margin, body] = item.children;
+  const [byline, text, after] = body.children;
+  item.dataset.id = view.id ?? "";
+  part(item, "state", [first, view.state], () => {
+    item.classList.toggle("first", first);
+    item.classList.toggle("pending", view.state === "waiting" || view.state === "sent");
+    item.classList.toggle("failed", view.state === "failed");
+  });
+  part(item, "margin", [first, view.from, view.time], () => margin.replaceChildren(marginOf(view, first)));
+  part(item, "byline", [first, view.name, view.time], () => byline.replaceChildren(bylineOf(view, first)));
+  part(item, "text", [view.message], () => {
+    text.replaceChildren(...nodesOf(view.message));
+    text.classList.toggle("large", isOnlyEmoji(view.message));
+  });
+  part(item, "after", [view.edited, view.reactions, view.state === "failed" && view.words], () => {
+    after.replaceChildren(...afterOf(view, isMine));
+  });
+}
+
+function part(item, name, shows, build) {
+  const signature = JSON.stringify(shows);
+  const worn = parts.get(item);
+  if (worn[name] === signature) return;
+  worn[name] = signature;
+  build();
+}
+
+function marginOf(view, first) {
+  if (first) return faceOf(view.from);
+  const time = stamp(view.time, briefly(view.time));
+  time.className = "gutter";
+  return time;
+}
+
+function bylineOf(view, first) {
+  const who = element("bdi", first ? "who" : "unseen");
+  who.textContent = first ? view.name : `${view.name}: `;
+  if (!first) return who;  // a screen reader hears who goes on speaking
+  const header = element("header");
+  header.append(who, stamp(view.time, hourAndMinute(view.time)));
+  return header;
+}
+
+function* afterOf(view, isMine) {
+  if (view.edited) {
+    const mark = stamp(view.edited, say("message.edited"));
+    mark.className = "edited";
+    yield mark;
+  }
+  if (Object.keys(view.reactions ?? {}).length) yield reactionsOf(view.reactions, isMine);
+  if (view.state === "failed") yield tailOf(view);
+}
+
+function reactionsOf(reactions, isMine) {
+  const row = element("div", "reactions");
+  for (const [emoji, fans] of Object.entries(reactions)) {
+    const one = element("span", fans.some(isMine) ? "mine" : "");
+    one.textContent = `${emoji} ${fans.length}`;
+    row.append(one);
+  }
+  return row;
+}
+
+/* Why it was not sent, and what to do about it. The page listens to the buttons by `data-do`. */
+function tailOf(view) {
+  const tail = element("div", "tail");
+  const why = element("span");
+  why.textContent = say("message.failed", { why: view.words ?? "" });
+  tail.append(why, action("again", view.ref), action("discard", view.ref));
+  return tail;
+}
+
+function action(name, ref) {
+  const button = element("button");
+  button.type = "button";
+  button.textContent = say(`message.${name}`);
+  Object.assign(button.dataset, { do: name, ref });
+  return button;
+}
+
+function element(name, className = "") {
+  const node = document.createElement(name);
+  if (className) node.className = className;
+  return node;
+}

@@ -1,0 +1,137 @@
+/* What was typed and is not yet in the log, in the order it was typed. Knows nothing of sockets or pages.
+
+   An entry is `waiting`, then `sent`, then gone: settled by its echo. When the link breaks, everything sent is waiting
+   again, with the ref it had, so that the server stores it once. A refusal that may pass takes the entry back to
+   waiting, and the server refuses what came behind it, so order holds; one that won't pass makes it `failed`, for a
+   person to decide. The tab keeps all of it, so a reload loses nothing. */
+
+export const MOST = 200;  // beyond it `add` refuses: nobody means to send so much at once
+const UNDER_WAY = 16;  // entries sent and not yet answered
+const PAUSE_MS = 1_000;  // after a refusal, doubled with each further one
+const LONGEST_PAUSE_MS = 10_000;
+
+export class Outbox {
+  entries;  // {ref, text, at, state, words}
+  #open = false;
+  #refusals = 0;
+  #pause = null;
+
+  /* *send* puts an entry on the wire or returns false; *save* keeps the entries; *changed* is told of every change. */
+  constructor({ saved, send, save, changed }) {
+    Object.assign(this, { send, save, changed });
+    this.entries = saved.filter((entry) => entry?.ref && typeof entry.text === "string").slice(0, MOST);
+    for (const entry of this.entries) if (entry.state !== "failed") entry.state = "waiting";
+  }
+
+  get waiting() {
+    return this.entries.filter((entry) => entry.state !== "failed").length;
+  }
+
+  /* The entries as messages to be shown, said by *me*. */
+  views(me) {
+    return this.entries.map(({ ref, text, at, state, words }) => (
+      { key: `ref:${ref}`, ref, from: me.id, name: me.name, time: at, message: text, state, words }));
+  }
+
+  /* False when the outbox is full. */
+  add(text) {
+    if (this.entries.length >= MOST) return false;
+    this.entries.push({ ref: newRef(), text, at: Date.now(), state: "waiting" });
+    this.#flush();
+    return true;
+  }
+
+  /* The link is up, and what it missed has been read: whatever has no echo yet goes again. */
+  open() {
+    this.#open = true;
+    this.#flush();
+  }
+
+  /* The link is down. */
+  shut() {
+    this.#open = false;
+    this.#go();
+    this.#recall();
+    this.#tell();
+  }
+
+  /* The entry of *ref*, which the log has: it leaves. */
+  settle(ref) {
+    const entry = this.#take(ref);
+    if (entry) {
+      this.#refusals = 0;
+      this.#flush();
+    }
+    return entry;
+  }
+
+  refuse(ref, { retryable, words }) {
+    const entry = this.entries.find((each) => each.ref === ref);
+    if (!entry) return;
+    Object.assign(entry, retryable ? { state: "waiting" } : { state: "failed", words });
+    if (retryable) this.#rest();
+    this.#flush();
+  }
+
+  /* What the server hung up on for good is not sent again by itself. */
+  fail(words) {
+    for (const entry of this.entries) if (entry.state === "sent") Object.assign(entry, { state: "failed", words });
+    this.#tell();
+  }
+
+  /* A failed one once more, as a new send at the end. */
+  again(ref) {
+    const entry = this.#take(ref);
+    if (entry) this.add(entry.text);
+  }
+
+  discard(ref) {
+    this.#take(ref);
+    this.#tell();
+  }
+
+  #flush() {
+    if (this.#open && !this.#pause) this.#sendNext();
+    this.#tell();
+  }
+
+  #sendNext() {
+    let room = UNDER_WAY - this.entries.filter((entry) => entry.state === "sent").length;
+    for (const entry of this.entries) {
+      if (entry.state !== "waiting") continue;
+      if (room-- <= 0 || !this.send(entry)) return;
+      entry.state = "sent";
+    }
+  }
+
+  /* Full jitter here too: a log that comes back should not meet every page at once. */
+  #rest() {
+    if (this.#pause) return;
+    const longest = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** this.#refusals++);
+    this.#pause = setTimeout(() => { this.#go(); this.#flush(); }, PAUSE_MS / 2 + Math.random() * longest);
+  }
+
+  #go() {
+    clearTimeout(this.#pause);
+    this.#pause = null;
+  }
+
+  #recall() {
+    for (const entry of this.entries) if (entry.state === "sent") entry.state = "waiting";
+  }
+
+  #take(ref) {
+    const place = this.entries.findIndex((entry) => entry.ref === ref);
+    return place < 0 ? undefined : this.entries.splice(place, 1)[0];
+  }
+
+  #tell() {
+    this.save(this.entries);
+    this.changed();
+  }
+}
+
+function newRef() {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return Array.from(bytes, (byte) => byte.toString(36).padStart(2, "0")).join("");
+}

@@ -1,0 +1,149 @@
+/* The room: one object that holds what is known, and its parts, each of which knows nothing of the others. */
+
+import { Composer } from "chat/composer";
+import { Connection } from "chat/connection";
+import { hear } from "chat/frames";
+import { always, here } from "chat/keep";
+import { Log } from "chat/log";
+import { Name } from "chat/name";
+import { Outbox } from "chat/outbox";
+import { People } from "chat/people";
+import { Reader } from "chat/reader";
+import { visit } from "chat/rooms";
+import { State } from "chat/state";
+import { Timeline } from "chat/timeline";
+import { wire } from "chat/wiring";
+import { page, say } from "chat/words";
+
+const PAGE = 50;  // messages asked for when reading back
+const TRIES_BY_NAME = 3;  // then without the name: a refused upgrade doesn't say why
+
+const at = (id) => document.getElementById(id);
+const list = at("chat-log");
+const kept = `outbox.${page.room.key}`;
+
+const room = {
+  me: { id: "", name: always.read("name", "") },
+  ids: new Set(),  // every id we have had: a server that forgot our session gives another one
+  known: false,  // has the log been read to its end once?
+  asked: "",  // what this connection asked for: history or after
+  before: null,  // the id before which older messages are on their way
+  attempts: 0,
+  named, unnamed, notice, busy, askAgain,
+};
+
+const isMine = (id) => room.ids.has(id);
+const pending = () => room.outbox.views(room.me);
+const stuck = () => room.reader.stuck;
+const log = room.log = new Log({ moved: (place, count) => room.timeline.moved(place, count) });
+const timeline = room.timeline = new Timeline({ list, log, pending, isMine, stuck });
+room.reader = new Reader({ list, button: at("newest"), timeline, log, older, ready: () => room.known });
+
+const mine = room.mine = new Name({ rename });
+const column = { list: at("people-list"), label: at("people-label") };
+room.people = new People({ ...column, mine, me: () => room.me, typingChanged: () => notice() });
+const facts = () => ({ people: room.people.count, waiting: room.outbox.waiting });
+room.state = new State({ button: at("people-toggle"), text: at("state"), announce: at("announce"), facts });
+
+const heard = (frame) => hear(room, frame);
+room.connection = new Connection({ address, protocol: "chat.v1", heard, changed });
+const save = (entries) => here.write(kept, entries);
+room.outbox = new Outbox({ saved: here.read(kept, []), save, send: transmit, changed: outboxChanged });
+room.composer = new Composer({ form: at("composer"), input: at("chat-message-input"), send, typing, notice });
+
+// -- the connection
+
+function address() {
+  const url = new URL(page.socket, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  room.asked = room.log.cursor === null ? "history" : "after";
+  url.searchParams.set(room.asked, room.log.cursor ?? page.history);
+  const name = room.attempts++ < TRIES_BY_NAME ? always.read("name", "") : "";
+  if (name) url.searchParams.set("name", name);
+  return url.href;
+}
+
+function changed(state, { code }) {
+  if (state === "open") return;
+  room.outbox.shut();
+  busy(null);
+  if (state === "ended") {
+    room.state.ended(code);
+    room.outbox.fail("");
+  } else room.state.broken();
+}
+
+function transmit({ ref, text }) {
+  return room.connection.ask({ type: "send", message: text, ref });
+}
+
+function typing() {
+  room.connection.tell({ type: "typing" });
+}
+
+// -- reading
+
+/* From the newest we know; a page already on its way is waited for. */
+function older() {
+  const before = room.log.start;
+  if (room.before !== null || !room.known || before === null) return;
+  if (room.connection.ask({ type: "history", before, limit: PAGE })) busy(before);
+}
+
+/* Another page came than the one we wait for: the server answers one at a time and leaves out the rest. */
+function askAgain() {
+  if (room.before === null) return;
+  busy(null);
+  older();
+}
+
+/* While older messages come in, a screen reader shall not read them out as if they were said now. */
+function busy(before) {
+  room.before = before;
+  list.setAttribute("aria-busy", before !== null || !room.known);
+}
+
+// -- writing
+
+function send(text) {
+  const taken = room.outbox.add(text);
+  if (taken) room.reader.toNewest(); else notice(say("composer.full"), true);
+  return taken;
+}
+
+function outboxChanged() {
+  room.state.draw();
+  room.reader.draw();
+}
+
+/* Below the composer: what concerns the text being written, else who types. */
+function notice(text = "", warn = false) {
+  at("notice").textContent = text || room.people.typingInWords;
+  at("notice").classList.toggle("warn", warn);
+}
+
+// -- names
+
+function rename(name) {
+  always.write("name", name);
+  room.mine.show(room.me = { ...room.me, name });
+  room.connection.tell({ type: "rename", name });  // offline it goes with the next connection
+}
+
+function unnamed(words) {
+  always.write("name", "");
+  room.mine.refused(words);
+}
+
+function named(title) {
+  at("room-title").textContent = title;
+  document.title = `${title} · ${page.site}`;
+  room.composer.to(title);
+  visit(at("rooms"), { ...page.room, title });
+}
+
+Object.defineProperty(list, "value", { get: () => room.log.text });  // as the tutorial's text area has it
+named(page.room.title);
+room.mine.show(room.me);
+wire({ connection: room.connection, outbox: room.outbox, at });
+room.connection.start();

@@ -1,0 +1,32 @@
+/* The rooms visited with this browser, in the order of the first visit, so that the list holds still. */
+
+import { always } from "chat/keep";
+
+const MOST = 30;  // then the one not visited for longest goes
+
+const isRoom = (room) => [room?.key, room?.title].every((text) => typeof text === "string") && isPath(room.path);
+const isPath = (path) => /^\/chat\/[^/]+\/$/.test(path);
+
+/* Notes the visit of *room* ({key, title, path}) and shows the list. */
+export function visit(list, room) {
+  const known = always.read("rooms", []).filter(isRoom);
+  const at = known.findIndex(({ key }) => key === room.key);
+  const visited = { ...room, at: Date.now() };
+  if (at < 0) known.push(visited); else known[at] = visited;
+  if (known.length > MOST) known.splice(oldestOf(known), 1);
+  always.write("rooms", known);
+  list.replaceChildren(...known.map((each) => link(each, each.key === room.key)));
+}
+
+const oldestOf = (rooms) => rooms.reduce((oldest, { at }, i) => (at < rooms[oldest].at ? i : oldest), 0);
+
+function link({ title, path }, current) {
+  const item = document.createElement("li");
+  const link = document.createElement("a");
+  link.href = path;
+  link.textContent = link.title = title;
+  link.dir = "auto";
+  if (current) link.setAttribute("aria-current", "page");
+  item.append(link);
+  return item;
+}

@@ -1,0 +1,72 @@
+/* What the browser tells the room: back to the page, back on the net, buttons, keys. */
+
+import { say } from "chat/words";
+
+const AWAY_MS = 20_000;  // hidden for longer, and the link may have died unnoticed
+const QUIET_MS = 30_000;  // nothing heard for so long while someone looks: ask, lest "Live" be a lie
+const WIDE = matchMedia("(min-width: 1021px)");
+
+export function wire({ connection, outbox, at }) {
+  wakeful(connection);
+  failures(at("chat-log"), outbox);
+  drawer(at("people-toggle"), at("people"), at("chat-message-input"));
+  copying(at("copy-link"));
+}
+
+/* Whatever the server says to this, an error too, shows that the link lives; no answer, and it is made anew. */
+function probe(connection) {
+  if (connection.state === "open") connection.ask({ type: "ping" });
+  else connection.hurry();
+}
+
+function wakeful(connection) {
+  let hiddenAt = Date.now();
+  setInterval(() => !document.hidden && connection.silentFor() > QUIET_MS && probe(connection), QUIET_MS / 3);
+  addEventListener("online", () => probe(connection));
+  addEventListener("offline", () => probe(connection));
+  addEventListener("pageshow", (event) => event.persisted && probe(connection));
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) hiddenAt = Date.now();
+    else if (Date.now() - hiddenAt > AWAY_MS) probe(connection);
+    else connection.hurry();
+  });
+}
+
+/* "Send again" and "Discard" of a failed message. */
+function failures(list, outbox) {
+  list.addEventListener("click", ({ target }) => {
+    const { do: what, ref } = target.closest("button[data-do]")?.dataset ?? {};
+    if (what === "again") outbox.again(ref);
+    if (what === "discard") outbox.discard(ref);
+  });
+}
+
+/* The people's column; on a narrow screen it comes in over the talk. */
+function drawer(button, people, input) {
+  const show = (open) => {
+    document.body.dataset.people = open ? "open" : "shut";
+    button.setAttribute("aria-expanded", open);
+  };
+  const isOpen = () => document.body.dataset.people === "open";
+  button.addEventListener("click", () => show(!isOpen()));
+  WIDE.addEventListener("change", () => show(WIDE.matches));
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || WIDE.matches || !isOpen()) return;
+    show(false);
+    input.focus();
+  });
+  document.addEventListener("pointerdown", ({ target }) => {
+    if (!WIDE.matches && isOpen() && !people.contains(target) && !button.contains(target)) show(false);
+  });
+  show(WIDE.matches);
+}
+
+function copying(button) {
+  if (!navigator.clipboard) return button.remove();  // plain http on another host: the address bar has it
+  const words = button.textContent;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(location.href.split("#")[0]);
+    button.textContent = say("link.copied");
+    setTimeout(() => { button.textContent = words; }, 2_000);
+  });
+}

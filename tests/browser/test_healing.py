@@ -1,0 +1,159 @@
+"""What the room does when the server or the link is gone: nothing is lost, nothing is sent twice, nothing is hidden."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from playwright.sync_api import WebSocketRoute, expect
+
+from tests.browser.chat_server import ChatServer
+from tests.browser.conftest import Arrive
+from tests.browser.visitor import wait_for_log
+
+MESSAGES = ".msg .text"
+
+
+def test_what_was_typed_while_the_server_was_dead_arrives_once(sqlite_server: ChatServer, arrive: Arrive) -> None:
+    one, other = arrive(sqlite_server), arrive(sqlite_server)
+    one.enter("healing")
+    other.enter("healing")
+    one.say("before")
+    wait_for_log(other.page, lambda text: text == "before\n")
+
+    sqlite_server.kill()
+    one.say("first while dead")
+    one.say("second while dead")
+    expect(one.page.locator(".msg.pending")).to_have_count(2)
+    expect(one.page.locator("#state")).to_have_text("Offline. Two messages wait here.")
+    sqlite_server.start()
+
+    everything = "before\nfirst while dead\nsecond while dead\n"
+    wait_for_log(one.page, lambda text: text == everything, 25)
+    wait_for_log(other.page, lambda text: text == everything, 25)
+    expect(one.page.locator(MESSAGES)).to_have_count(3)
+    expect(one.page.locator(".msg.pending")).to_have_count(0)
+
+
+def test_a_message_whose_echo_was_lost_is_stored_once(shared_server: ChatServer, arrive: Arrive) -> None:
+    one, other = arrive(shared_server), arrive(shared_server)
+    other.enter("echo")
+    links: list[WebSocketRoute] = []
+
+    def deaf_at_first(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+        links.append(link)
+        if len(links) == 1:  # the first link loses every echo, then breaks
+            server.on_message(lambda text: None if '"message":"hello"' in str(text) else link.send(text))
+
+    one.page.route_web_socket("**/ws/chat/**", deaf_at_first)
+    one.enter("echo")
+    one.say("hello")
+    wait_for_log(other.page, lambda text: text == "hello\n")
+    expect(one.page.locator(".msg.pending")).to_have_count(1)
+    links[0].close(code=1012, reason="come back in 1 ms")
+
+    wait_for_log(one.page, lambda text: text == "hello\n", 15)
+    expect(one.page.locator(".msg.pending")).to_have_count(0)
+    assert other.page.evaluate("document.querySelector('#chat-log').value") == "hello\n"
+
+
+def test_nobody_else_can_settle_what_one_sent(shared_server: ChatServer, arrive: Arrive) -> None:
+    one, other = arrive(shared_server), arrive(shared_server)
+    refs: list[str] = []
+
+    def swallowing(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+        link.on_message(lambda text: refs.append(json.loads(text)["ref"]) if "mine" in str(text) else server.send(text))
+
+    one.page.route_web_socket("**/ws/chat/**", swallowing)
+    one.enter("forged")
+    other.enter("forged")
+    one.say("mine")
+    expect(one.page.locator(".msg.pending")).to_have_text(re.compile("mine"))
+
+    other.page.evaluate(
+        """ref => new Promise((done) => {
+        const socket = new WebSocket(`ws://${location.host}/ws/chat/forged/`);
+        socket.onopen = () => socket.send(JSON.stringify({ message: 'not yours', ref }));
+        socket.onmessage = done;
+    })""",
+        refs[0],
+    )
+
+    wait_for_log(one.page, lambda text: text == "not yours\n")
+    expect(one.page.locator(".msg.pending")).to_have_text(re.compile("mine"))
+
+
+def test_a_reload_keeps_what_is_not_sent_yet(sqlite_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(sqlite_server)
+    page = visitor.enter("reload")
+    page.evaluate(
+        "sessionStorage.setItem('chat.outbox.reload', JSON.stringify([{ref: 'r1', text: 'typed before', at: 1}]))"
+    )
+
+    page.reload()
+
+    wait_for_log(page, lambda text: text == "typed before\n")
+    assert page.evaluate("sessionStorage.getItem('chat.outbox.reload')") == "[]"
+
+
+def test_a_refusal_is_shown_with_what_to_do(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+
+    def strict(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+
+        def sent(text: str | bytes) -> None:
+            if '"rude"' not in str(text):
+                return server.send(text)
+            ref = json.loads(text)["ref"]
+            error = {"type": "error", "code": "not_kind", "words": "Be kind.", "retryable": False, "ref": ref}
+            link.send(json.dumps(error))
+
+        link.on_message(sent)
+
+    visitor.page.route_web_socket("**/ws/chat/**", strict)
+    page = visitor.enter("refusal")
+    visitor.say("rude")
+    expect(page.locator(".msg.failed .tail")).to_contain_text("Not sent. Be kind.")
+
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator(".msg")).to_have_count(0)
+
+
+def test_a_terminal_close_says_why_and_stays_away(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    links: list[WebSocketRoute] = []
+
+    def watched(link: WebSocketRoute) -> None:
+        link.connect_to_server()
+        links.append(link)
+
+    visitor.page.route_web_socket("**/ws/chat/**", watched)
+    page = visitor.enter("removed")
+    links[0].close(code=4500, reason="")
+
+    expect(page.locator("#state")).to_have_text("A moderator has removed you from this room.")
+    page.wait_for_timeout(1_200)  # longer than the first wait before coming back could be
+    assert len(links) == 1
+
+
+def test_a_gap_is_a_line_in_the_log(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    links: list[WebSocketRoute] = []
+
+    def watched(link: WebSocketRoute) -> None:
+        link.connect_to_server()
+        links.append(link)
+
+    visitor.page.route_web_socket("**/ws/chat/**", watched)
+    page = visitor.enter("gap")
+    visitor.say("before")
+    wait_for_log(page, lambda text: text == "before\n")
+    position = page.locator(".msg:not(.pending)").get_attribute("data-id")
+    later = f"{int(str(position).split('-')[0]) + 60_000}-0"
+    links[0].send(json.dumps({"type": "gap", "after": position, "position": later, "reason": "trimmed"}))
+
+    expect(page.locator("#chat-log .gap")).to_have_text("Some messages from while you were away are no longer kept.")
+    expect(page.locator("#chat-log > li").last).to_have_class("gap")
