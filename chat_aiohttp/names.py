@@ -57,7 +57,7 @@ _SPACES = " \u3000"  # the ordinary one, and the one that Chinese and Japanese k
 
 def room_key(name: str) -> tuple[str, str]:
     """The key and the title of the room called *name*. Raises NotAName with the reason."""
-    title = unicodedata.normalize("NFC", name).strip()
+    title = _composed("a room", name, ROOM_LIMIT)
     _check("a room", title, ROOM_LIMIT)
     if title in (".", ".."):
         raise NotAName("bad_name", f"A room can't be called “{title}”: in an address that means another place.")
@@ -76,7 +76,7 @@ def person_name(name: str) -> str:
 
     The slash is allowed here, unlike in rooms: no person's name stands in an address, and "Sam (they/them)" is one.
     """
-    shown = " ".join(re.split("[ \u3000]+", unicodedata.normalize("NFC", name).strip()))
+    shown = " ".join(re.split("[ \u3000]+", _composed("a person", name, PERSON_LIMIT)))
     _check("a person", shown, PERSON_LIMIT)
     return shown
 
@@ -84,6 +84,15 @@ def person_name(name: str) -> str:
 def shard_of(key: str, count: int) -> int:
     """The shard, 0 to *count* - 1, of the room with this *key*. Fixed for ever: stored logs are found by it."""
     return zlib.crc32(key.encode()) % count
+
+
+def _composed(whose: str, name: str, limit: int) -> str:
+    # No character decomposes into more than four. A longer name can't shrink to its limit, and must not be tried:
+    # normalizing sorts a run of combining marks in quadratic time, seconds for what fits a frame.
+    name = name.strip()
+    if len(name) > 4 * limit:
+        raise _too_long(whose, len(name), limit)
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def _check(whose: str, name: str, limit: int) -> None:

@@ -19,7 +19,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from time import perf_counter
 
-from chat_aiohttp.events import DELETE, EDIT, MESSAGE, REACTION, Event, EventId
+from chat_aiohttp.events import DELETE, EDIT, MESSAGE, NOTHING, REACTION, Event, EventId
 from chat_aiohttp.limits import TokenBucket
 from chat_aiohttp.names import shard_of
 from chat_aiohttp.switchboard import Socket, Switchboard
@@ -73,7 +73,7 @@ class Room:
         self._switchboard = switchboard
         self._rest = rest
         self._pending: list[_Pending] = []
-        self._withheld = 0  # how many of the pending frames are not for plain members
+        self._withheld = 0  # how many of the pending frames plain members get otherwise or not at all
         self._cursors: dict[Member, EventId] = {}  # members who have some of what is pending, or of what will come
         self._flushing = False
         self._waiting = False  # for the rest to end
@@ -114,24 +114,27 @@ class Room:
             return
         self.position = event.id
         if event.kind in _V1_KINDS:
-            self._put(event_frame(event), plain=event.kind in _PLAIN_KINDS)
+            frame = event_frame(event)
+            self._put(event.id, frame, frame if event.kind in _PLAIN_KINDS else b"")
 
     def tell(self, frame: bytes) -> None:
         """Send *frame* to chat.v1 members, in its place between the events."""
-        self._put(frame, plain=False)
+        self._put(_AFTER_ALL, frame, b"")
 
     def restart(self, position: EventId, frame: bytes, plain_frame: bytes) -> None:
-        """The log lost something: everybody is told, and the room goes on from *position*, which may be lower."""
+        """The log lost something: everybody is told, in its place between the events, and the room goes on from
+        *position*, which may be lower. Whoever is arriving learns it from the log."""
+        self._put(_AFTER_ALL, frame, plain_frame)
+        self._send_after_cursors(self._pending)
+        # Ids may be given again from here on: those of before are not to be compared with any cursor.
+        self._pending = [(NOTHING, frame, plain) for _, frame, plain in self._pending]
+        self._cursors = dict.fromkeys(self._cursors, position)
+        self.position = position
         self.flush()
-        for member in self.members():
-            self._switchboard.send(member, frame if member.v1 else plain_frame)
-        self.position = self._sent = self._sending = position
-        for member in [*self._cursors]:
-            self._cursors[member] = position
 
-    def _put(self, frame: bytes, *, plain: bool) -> None:
-        self._pending.append((self.position, frame, plain))
-        self._withheld += not plain
+    def _put(self, event_id: EventId, frame: bytes, plain_frame: bytes) -> None:
+        self._pending.append((event_id, frame, plain_frame))
+        self._withheld += plain_frame is not frame
 
     def flush(self) -> None:
         """Send what is pending: now if the room is rested and no flush is under way, else as soon as both hold."""
@@ -151,17 +154,20 @@ class Room:
 
     def _send_pending(self) -> None:
         began = perf_counter()
+        self._flushing = True  # before the first write: whom a write finds gone may put something into this room
         pending, withheld = self._pending, self._withheld
         self._pending, self._withheld, self._sending = [], 0, self.position
         data = b"".join([frame for _, frame, _ in pending])
         jobs: list[_Job] = []
         if self.v1:
             jobs.append((tuple(self.v1), data))
-        if self.plain and withheld < len(pending):
-            plain_data = b"".join([frame for _, frame, plain in pending if plain]) if withheld else data
-            jobs.append((tuple(self.plain), plain_data))
+        if self.plain:
+            plain_data = b"".join([plain for _, _, plain in pending]) if withheld else data
+            if plain_data:
+                jobs.append((tuple(self.plain), plain_data))
         if self._cursors:
             self._send_after_cursors(pending)
+            self._go_live()
         self._go_on(jobs, 0, began)
 
     def _go_on(self, jobs: list[_Job], start: int, began: float) -> None:
@@ -169,7 +175,6 @@ class Room:
             members, data = jobs[0]
             start = self._switchboard.fan_out(members, start, data)
             if start < len(members):
-                self._flushing = True
                 asyncio.get_running_loop().call_soon(self._next_slice, jobs, start, perf_counter() - began)
                 return
             start = 0
@@ -186,15 +191,20 @@ class Room:
 
     def _send_after_cursors(self, pending: list[_Pending]) -> None:
         for member, cursor in [*self._cursors.items()]:
-            mine = [frame for event_id, frame, plain in pending if event_id > cursor and (plain or member.v1)]
-            if mine:
-                self._switchboard.send(member, b"".join(mine))
-            if cursor <= self.position and self._cursors.pop(member, None) is not None:
-                (self.v1 if member.v1 else self.plain).add(member)
+            mine = [frame if member.v1 else plain for event_id, frame, plain in pending if event_id > cursor]
+            if data := b"".join(mine):
+                self._switchboard.send(member, data)
+
+    def _go_live(self) -> None:
+        for member in [member for member, cursor in self._cursors.items() if cursor <= self.position]:
+            del self._cursors[member]
+            (self.v1 if member.v1 else self.plain).add(member)
 
 
-_Pending = tuple[EventId, bytes, bool]
-"""(the room's position with this frame, the frame, whether plain members get it too)"""
+_AFTER_ALL = EventId(1 << 62, 0)
+"""After every cursor: what is no event, and goes to whoever is here."""
+_Pending = tuple[EventId, bytes, bytes]
+"""(the event's id, its frame, what plain members get instead: the same frame, another or nothing)"""
 _Job = tuple[Sequence[Member], bytes]
 
 
@@ -204,15 +214,12 @@ class RoomShard:
     def __init__(self) -> None:
         self.rooms: dict[str, Room] = {}
 
-    def deliver(self, events: Iterable[Event]) -> set[Room]:
-        """Give each event to its room; the rooms that now have something to send."""
-        touched: set[Room] = set()
-        for event in events:
-            room = self.rooms.get(event.room)
-            if room is not None:
-                room.deliver(event)
-                touched.add(room)
-        return touched
+    def deliver(self, event: Event) -> Room | None:
+        """Give *event* to its room, which now may have something to send."""
+        room = self.rooms.get(event.room)
+        if room is not None:
+            room.deliver(event)
+        return room
 
 
 class RoomRegistry:
@@ -222,6 +229,7 @@ class RoomRegistry:
         self._switchboard = switchboard
         self._rest = rest
         self._shards = [RoomShard() for _ in range(shards)]
+        self._homes: dict[str, RoomShard] = {}  # of the open rooms, so that delivering hashes no name
 
     def shard(self, key: str) -> RoomShard:
         """The shard that *key*'s room belongs to."""
@@ -229,26 +237,32 @@ class RoomRegistry:
 
     def get(self, key: str) -> Room | None:
         """The room, if anybody here is in it."""
-        return self.shard(key).rooms.get(key)
+        home = self._homes.get(key)
+        return None if home is None else home.rooms.get(key)
 
     def deliver(self, events: Sequence[Event]) -> None:
         """Give each event to its room, then let the rooms send what they have: gathered, one write per member."""
-        shards: dict[RoomShard, list[Event]] = {}
+        homes = self._homes
+        touched: dict[Room, None] = {}  # in the order of their first event
         for event in events:
-            shards.setdefault(self.shard(event.room), []).append(event)
-        for shard, share in shards.items():
-            for room in shard.deliver(share):
-                room.flush()
+            home = homes.get(event.room)
+            if home is not None and (room := home.deliver(event)) is not None:
+                touched[room] = None
+        for room in touched:
+            room.flush()
 
     def open(self, key: str, title: str, position: EventId) -> Room:
         """A new room, which goes on from *position*."""
         room = Room(key=key, title=title, position=position, switchboard=self._switchboard, rest=self._rest)
-        self.shard(key).rooms[key] = room
+        home = self._homes[key] = self.shard(key)
+        home.rooms[key] = room
         return room
 
     def drop(self, room: Room) -> None:
         """Forget a room that nobody is in: an idle room costs nothing here."""
-        self.shard(room.key).rooms.pop(room.key, None)
+        home = self._homes.pop(room.key, None)
+        if home is not None:
+            home.rooms.pop(room.key, None)
 
     def rooms(self) -> list[Room]:
         """All of them, in no order."""

@@ -1,0 +1,69 @@
+# What a developer types. `make` alone lists the words.
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+JOBS ?= 2
+
+PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types format dist clean chromium
+
+help: ## this list
+	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.run ## start the chat on http://127.0.0.1:8000/chat/ (PORT=, ARGS=)
+	@exec .venv/bin/chat-aiohttp --port $(PORT) $(ARGS)
+
+test: lint types chromium ## lint, types, and every test with coverage: what CI runs
+	@.venv/bin/python -m pytest -n $(JOBS) --cov --cov-report=term
+
+lint: .venv/.test ## style and common mistakes, nothing is changed
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --check --quiet . || { echo "Not formatted: make format"; exit 1; }
+
+types: .venv/.test ## the type checker, strict
+	@.venv/bin/mypy
+
+format: .venv/.test ## put the style right
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+dist: .venv/.test ## build the sdist and the wheel into dist/
+	@rm -rf build dist *.egg-info
+	@.venv/bin/python -m build --outdir dist .
+
+clean: ## remove what the words above made
+	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find chat_aiohttp tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps: what is installed stays until what it depends on changes, so that a second `make run` starts at once.
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; $(PYTHON) is not. Name one: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.run: .venv/.python setup.cfg pyproject.toml
+	@echo "Installing the server into .venv …"
+	@$(PIP) install --editable .
+	@touch $@
+
+.venv/.test: .venv/.python setup.cfg pyproject.toml
+	@echo "Installing the server and what its tests need into .venv …"
+	@$(PIP) install --editable '.[test]'
+	@touch $@ .venv/.run
+
+# Debian's Chromium, and a font for the Chinese pages. Without it the browser tests are skipped, or fail where CI is set.
+chromium:
+	@[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium for the browser tests …"; \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
+	    chromium fonts-noto-cjk >/dev/null || echo "Chromium could not be installed."; \
+	else \
+	  echo "No Chromium, so no browser tests: apt install chromium fonts-noto-cjk, or set CHROMIUM=/its/path"; \
+	fi

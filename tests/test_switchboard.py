@@ -1,0 +1,540 @@
+"""The switchboard over real sockets: who is slow, dead, rude or half closed harms nobody and is told why."""
+
+from __future__ import annotations
+
+import asyncio
+import socket as sockets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from chat_aiohttp import frames, poller, switchboard
+from chat_aiohttp.closing import NO_CLOSE, Close
+from chat_aiohttp.switchboard import Socket, Switchboard
+from tests.frame_bytes import BINARY, CLOSE, PING, PONG, TEXT, client_frame
+from tests.peers import DEADLINE_S, Peer, Recorder, adopt, loopback
+
+QUEUE = 65_536
+
+
+class Desk:
+    """A switchboard, what it told, and the peers at its lines."""
+
+    def __init__(self, told: Recorder, board: Switchboard, lines: ExitStack) -> None:
+        self.told = told
+        self.board = board
+        self._lines = lines
+
+    def call(self, buffer_bytes: int = 0) -> tuple[Socket, Peer]:
+        """A new connection: our end and the peer's."""
+        server, client = self._lines.enter_context(loopback(buffer_bytes))
+        return adopt(self.board, server), Peer(client)
+
+    def fill(self, socket: Socket, frame: bytes) -> int:
+        """Send *frame* until something waits in the socket's queue; how often."""
+        for count in range(1, 100_000):
+            self.board.send(socket, frame)
+            if socket.queue:
+                return count
+        raise AssertionError("the kernel takes everything")
+
+
+@pytest.fixture(params=["epoll", "selectors"])
+async def desk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> object:
+    if request.param == "selectors":
+        monkeypatch.setattr(switchboard, "new_poller", poller._Selector)
+    told = Recorder()
+    board = Switchboard(
+        on_message=told.on_message, on_gone=told.on_gone, max_message_bytes=QUEUE, queue_bytes=QUEUE, slice_s=0.002
+    )
+    board.start()
+    with ExitStack() as lines:
+        yield Desk(told, board, lines)
+        board.stop()
+    assert board.count == 0
+
+
+def text(payload: bytes) -> bytes:
+    return frames.frame(TEXT, payload)
+
+
+# -- in and out
+
+
+async def test_messages_come_in_as_they_were_said(desk: Desk) -> None:
+    socket, peer = desk.call()
+
+    await peer.send(client_frame(TEXT, b"one") + client_frame(BINARY, b"two") + client_frame(TEXT, b"x" * 60_000))
+
+    await desk.told.until(lambda: len(desk.told.messages) == 3)
+    assert desk.told.messages == [(socket, TEXT, b"one"), (socket, BINARY, b"two"), (socket, TEXT, b"x" * 60_000)]
+
+
+async def test_a_fan_out_reaches_everybody_once(desk: Desk) -> None:
+    calls = [desk.call() for _ in range(70)]
+    members = [socket for socket, _ in calls]
+
+    done = 0
+    while done < len(members):
+        done = desk.board.fan_out(members, done, text(b"hi") + text(b"there"))
+
+    for _, peer in calls:
+        assert await peer.frames(2) == [(TEXT, b"hi"), (TEXT, b"there")]
+
+
+async def test_a_ping_is_answered_with_its_payload_also_amid_fragments(desk: Desk) -> None:
+    _, peer = desk.call()
+
+    await peer.send(client_frame(TEXT, b"a", final=False) + client_frame(PING, b"\x00\xff") + client_frame(0, b"b"))
+
+    assert await peer.frames(1) == [(PONG, b"\x00\xff")]
+    await desk.told.until(lambda: bool(desk.told.messages))
+    assert desk.told.messages[0][1:] == (TEXT, b"ab")
+
+
+async def test_a_pong_nobody_asked_for_is_ignored(desk: Desk) -> None:
+    _, peer = desk.call()
+
+    await peer.send(client_frame(PONG, b"?") + client_frame(PING, b"!"))
+
+    assert await peer.frames(1) == [(PONG, b"!")]
+
+
+# -- slices
+
+
+async def test_a_fan_out_stops_after_its_slice_and_goes_on_where_it_stopped(desk: Desk) -> None:
+    desk.board._slice_s = 0.0
+    calls = [desk.call() for _ in range(80)]
+    members = tuple(socket for socket, _ in calls)
+
+    stops = [0]
+    while stops[-1] < len(members):
+        stops.append(desk.board.fan_out(members, stops[-1], text(b"hi")))
+
+    assert stops == [0, 32, 64, 80]
+    for _, peer in calls:
+        assert await peer.frames(1) == [(TEXT, b"hi")]
+
+
+async def test_members_may_go_between_two_slices(desk: Desk) -> None:
+    desk.board._slice_s = 0.0
+    calls = [desk.call() for _ in range(64)]
+    members = tuple(socket for socket, _ in calls)
+
+    stop = desk.board.fan_out(members, 0, text(b"hi"))
+    calls[40][1].reset()
+    await desk.told.until(lambda: desk.told.gone == [(members[40], NO_CLOSE)])
+    desk.board.close(members[41], Close.NORMAL)
+    assert desk.board.fan_out(members, stop, text(b"hi")) == 64
+
+    assert [opcode for opcode, _ in await calls[41][1].rest()] == [CLOSE]
+    assert await calls[42][1].frames(1) == [(TEXT, b"hi")]
+
+
+async def test_a_member_whose_peer_is_gone_does_not_stop_a_fan_out(desk: Desk) -> None:
+    calls = [desk.call() for _ in range(10)]
+    members = [socket for socket, _ in calls]
+    for _, peer in calls[:5]:
+        peer.reset()
+
+    desk.board.fan_out(members, 0, text(b"hi"))
+
+    assert sorted(code for _, code in desk.told.gone) == [NO_CLOSE] * 5
+    for _, peer in calls[5:]:
+        assert await peer.frames(1) == [(TEXT, b"hi")]
+
+
+# -- slow readers
+
+
+async def test_a_slow_reader_is_closed_at_its_bound_and_others_hear_everything(desk: Desk) -> None:
+    slow, lazy = desk.call(4096)
+    quick, keen = desk.call()
+    count, most = 0, 0
+
+    while slow.is_open:
+        count += 1
+        desk.board.fan_out((slow, quick), 0, text(b"%04d" % count + b"x" * 900))
+        most = max(most, slow.queued)
+        await keen.frames(1)
+        assert count < 1000, "never closed"
+
+    assert desk.told.gone == [(slow, Close.SLOW)]
+    assert QUEUE - 1000 < most <= QUEUE
+    assert slow.queued < 2000, "what it will never be sent is let go at once"
+    assert quick.is_open
+    heard = await lazy.rest()
+    assert [int(payload[:4]) for _, payload in heard[:-1]] == list(range(1, len(heard)))
+    assert heard[-1][0] == CLOSE
+    assert frames.close_code(heard[-1][1]) == Close.SLOW
+
+
+@pytest.mark.parametrize("size", [1, 100, 1000, 3000, 20_000])
+async def test_the_goodbye_to_a_full_socket_comes_after_whole_frames(desk: Desk, size: int) -> None:
+    """Whatever the kernel cut: the frame that was half written is finished, the close frame is whole."""
+    for extra in range(8):
+        socket, peer = desk.call(4096)
+        frame = text(b"x" * (size + extra))
+        desk.fill(socket, frame)
+
+        desk.board.close(socket, Close.RESTARTING, "come back in 1300 ms")
+
+        heard = await peer.rest()
+        assert {payload for _, payload in heard[:-1]} == {b"x" * (size + extra)}
+        assert heard[-1] == (CLOSE, frames.close_payload(Close.RESTARTING, "come back in 1300 ms"))
+
+
+async def test_the_goodbye_reaches_a_socket_that_is_full_to_the_last_byte(desk: Desk) -> None:
+    """Nothing is half written and the kernel takes nothing: the close frame waits instead of being lost."""
+    socket, peer = desk.call(4096)
+    server = sockets.socket(fileno=socket.fd)
+    raw = b""
+    try:
+        while True:
+            raw += b"\x82\x00" * server.send(b"\x82\x00")
+    except BlockingIOError:
+        pass
+    finally:
+        server.detach()
+
+    desk.board.close(socket, Close.RESTARTING)
+
+    assert socket.queue, "the kernel was not full"
+    assert await peer.farewell() == Close.RESTARTING
+
+
+async def test_a_frame_that_was_not_begun_is_dropped_for_the_goodbye(desk: Desk) -> None:
+    socket, peer = desk.call(4096)
+    sent = desk.fill(socket, text(b"x" * 500))
+    for _ in range(20):
+        desk.board.send(socket, text(b"never begun"))
+
+    desk.board.close(socket, Close.RESTARTING)
+
+    heard = await peer.rest()
+    assert len(heard) <= sent + 1
+    assert (TEXT, b"never begun") not in heard
+
+
+async def test_what_a_full_socket_did_not_take_comes_later_in_order(desk: Desk) -> None:
+    socket, peer = desk.call(4096)
+    said = [text(b"%05d" % count + b"x" * 100) for count in range(500)]
+
+    for frame in said:
+        desk.board.send(socket, frame)
+    assert socket.queue
+
+    while len(peer.received) < sum(map(len, said)):
+        await peer.read()
+    assert peer.received == b"".join(said)
+    assert socket.queued == 0
+    assert socket.is_open
+
+
+async def test_pings_without_end_from_one_who_never_reads_are_bounded(desk: Desk) -> None:
+    socket, peer = desk.call(4096)
+    flood = client_frame(PING, b"x" * 125) * 200
+
+    with pytest.raises((ConnectionError, TimeoutError)):
+        for _ in range(400):
+            async with asyncio.timeout(1):
+                await asyncio.get_running_loop().sock_sendall(peer.line, flood)
+            assert socket.queued <= QUEUE
+            if desk.told.gone:
+                raise ConnectionResetError
+
+    assert desk.told.gone == [(socket, Close.SLOW)]
+
+
+# -- paced
+
+
+async def test_a_paced_send_waits_for_its_reader_and_does_not_count_against_the_queue(desk: Desk) -> None:
+    socket, peer = desk.call(4096)
+    page = text(b"x" * 40_000) * 10
+
+    sending = asyncio.ensure_future(desk.board.send_paced(socket, page))
+    await asyncio.sleep(0)
+    desk.board.send(socket, text(b"and this"))
+    assert not sending.done()
+    assert socket.is_open
+
+    while not sending.done():
+        await peer.read()
+    assert await sending
+    while len(peer.received) < len(page) + 10:
+        await peer.read()
+    assert peer.received == page + text(b"and this")
+    desk.fill(socket, text(b"x" * 1000))
+    for _ in range(70):
+        desk.board.send(socket, text(b"x" * 1000))
+    assert desk.told.gone == [(socket, Close.SLOW)], "afterwards the queue has its own bound again"
+
+
+async def test_two_paced_sends_to_one_socket_both_end(desk: Desk) -> None:
+    socket, peer = desk.call(4096)
+    first = asyncio.ensure_future(desk.board.send_paced(socket, text(b"1" * 60_000)))
+    await asyncio.sleep(0)
+    second = asyncio.ensure_future(desk.board.send_paced(socket, text(b"2" * 60_000)))
+    await asyncio.sleep(0)
+
+    while len(peer.received) < 2 * 60_004:
+        await peer.read()
+
+    async with asyncio.timeout(DEADLINE_S):
+        assert await asyncio.gather(first, second) == [True, True]
+    assert peer.received == text(b"1" * 60_000) + text(b"2" * 60_000)
+
+
+async def test_a_paced_send_ends_with_its_socket(desk: Desk) -> None:
+    endings: list[Callable[[Socket, Peer], object]] = [
+        lambda _, peer: peer.reset(),
+        lambda socket, _: desk.board.close(socket, Close.RESTARTING),
+    ]
+    for end in endings:
+        socket, peer = desk.call(4096)
+        sends = [asyncio.ensure_future(desk.board.send_paced(socket, text(b"x" * 60_000))) for _ in range(2)]
+        await asyncio.sleep(0)
+
+        end(socket, peer)
+
+        async with asyncio.timeout(DEADLINE_S):
+            assert await asyncio.gather(*sends) == [False, False]
+        assert not await desk.board.send_paced(socket, text(b"late"))
+
+
+async def test_a_cancelled_paced_send_leaves_the_socket_whole(desk: Desk) -> None:
+    socket, peer = desk.call(4096)
+    sending = asyncio.ensure_future(desk.board.send_paced(socket, text(b"x" * 60_000)))
+    await asyncio.sleep(0)
+
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    desk.board.send(socket, text(b"next"))
+
+    assert [payload[:4] for _, payload in await peer.frames(2)] == [b"xxxx", b"next"]
+
+
+# -- the end
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x03\xe8", b"\x03\xe9bye", b"\x0f\xa0" + b"x" * 123])
+async def test_a_peers_close_is_answered_with_its_code_and_then_the_line_ends(desk: Desk, payload: bytes) -> None:
+    socket, peer = desk.call()
+
+    await peer.send(client_frame(CLOSE, payload) + client_frame(TEXT, b"too late"))
+
+    assert await peer.rest() == [(CLOSE, payload[:2])]
+    assert desk.told.gone == [(socket, frames.close_code(payload))]
+    assert not desk.told.messages
+    assert not socket.is_open
+
+
+async def test_our_close_waits_for_the_peers_and_is_told_once(desk: Desk) -> None:
+    socket, peer = desk.call()
+
+    desk.board.close(socket, Close.RESTARTING, "come back in 1300 ms")
+    desk.board.close(socket, Close.NORMAL)
+    desk.board.send(socket, text(b"too late"))
+
+    assert desk.told.gone == [(socket, Close.RESTARTING)]
+    assert await peer.frames(1) == [(CLOSE, b"\x03\xf4come back in 1300 ms")]
+    assert desk.board.count == 1
+    await peer.send(client_frame(TEXT, b"unheard") + client_frame(PING, b"?") + client_frame(CLOSE, b"\x03\xf4"))
+    async with asyncio.timeout(DEADLINE_S):
+        while desk.board.count:
+            await asyncio.sleep(0.001)
+    assert not await peer.read()
+    assert not desk.told.messages
+    assert desk.told.gone == [(socket, Close.RESTARTING)]
+
+
+async def test_a_peer_that_does_not_answer_a_close_is_cut_at_its_deadline(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switchboard, "CLOSE_S", 0.3)
+    socket, _ = desk.call()
+    began = time.monotonic()
+
+    desk.board.close(socket, Close.RESTARTING)
+
+    async with asyncio.timeout(DEADLINE_S):
+        while desk.board.count:
+            assert time.monotonic() - began < 0.3 + 2 * switchboard.PING_S / switchboard._TICKS
+            await asyncio.sleep(0.005)
+    assert time.monotonic() - began >= 0.3
+    assert socket.fd == -1
+    assert desk.told.gone == [(socket, Close.RESTARTING)]
+
+
+@pytest.mark.parametrize("end", ["fin", "rst"])
+async def test_a_peer_that_just_vanishes_is_gone_without_a_code(desk: Desk, end: str) -> None:
+    socket, peer = desk.call()
+
+    peer.line.close() if end == "fin" else peer.reset()
+
+    await desk.told.until(lambda: bool(desk.told.gone))
+    assert desk.told.gone == [(socket, NO_CLOSE)]
+    assert desk.board.count == 0
+
+
+@pytest.mark.parametrize(
+    ("rude", "code"),
+    [
+        (client_frame(3, b"x"), Close.PROTOCOL_ERROR),
+        (client_frame(TEXT, b"x", mask=False), Close.PROTOCOL_ERROR),
+        (client_frame(TEXT, b"\xff" * 200), Close.INVALID_DATA),
+        (client_frame(TEXT, b"x" * (QUEUE + 1))[:14], Close.TOO_BIG),
+    ],
+)
+async def test_a_broken_frame_is_told_why_and_what_follows_is_not_read(desk: Desk, rude: bytes, code: int) -> None:
+    socket, peer = desk.call()
+
+    await peer.send(client_frame(TEXT, b"good") + rude + client_frame(CLOSE) + client_frame(TEXT, b"bad"))
+
+    assert await peer.farewell() == code
+    assert desk.told.messages == [(socket, TEXT, b"good")]
+    assert desk.told.gone == [(socket, code)]
+    assert desk.board.count == 1, "a close with unread input would be a reset, which can destroy the goodbye"
+    await peer.send(b"\xff" * 50_000)
+    peer.line.close()
+    async with asyncio.timeout(DEADLINE_S):
+        while desk.board.count:
+            await asyncio.sleep(0.001)
+    assert desk.told.gone == [(socket, code)]
+
+
+async def test_a_message_too_large_is_told_so_while_it_still_arrives(desk: Desk) -> None:
+    """The peer goes on sending what was refused by its header; the goodbye reaches it all the same."""
+    _, peer = desk.call()
+    sending = asyncio.ensure_future(peer.send(client_frame(TEXT, b"x" * 3_000_000)))
+
+    assert await peer.farewell() == Close.TOO_BIG
+    await sending
+
+
+async def test_stopping_ends_everybody(desk: Desk) -> None:
+    calls = [desk.call() for _ in range(3)]
+    desk.board.close(calls[0][0], Close.NORMAL)
+
+    desk.board.stop()
+    desk.board.stop()
+
+    assert sorted(code for _, code in desk.told.gone) == [Close.NORMAL, Close.GOING_AWAY, Close.GOING_AWAY]
+    assert desk.board.count == 0
+    assert not desk.board.sockets()
+    for _, peer in calls[1:]:
+        assert not await peer.read()
+
+
+async def test_a_descriptor_used_again_is_a_new_connection(desk: Desk) -> None:
+    for _ in range(3):
+        socket, peer = desk.call()
+        fd = socket.fd
+        await peer.say(TEXT, b"hi")
+        await desk.told.until(lambda: bool(desk.told.messages))
+        assert desk.told.messages.pop() == (socket, TEXT, b"hi")
+        peer.reset()
+        await desk.told.until(lambda: bool(desk.told.gone))
+        assert desk.told.gone.pop() == (socket, NO_CLOSE)
+        assert socket.fd == -1
+        assert desk.board._by_fd[fd] is None
+
+
+async def test_a_descriptor_that_cannot_be_watched_changes_nothing(desk: Desk) -> None:
+    socket = Socket()
+    with loopback() as (server, _):
+        fd = server.fileno()
+        desk.board.adopt(Socket(), fd)
+
+        with pytest.raises((OSError, KeyError)):
+            desk.board.adopt(socket, fd)
+
+        assert socket.fd == -1
+        assert desk.board.count == 1
+        desk.board.stop()
+        server.detach()
+
+
+async def test_many_ready_at_once_where_one_ends_another(desk: Desk) -> None:
+    """An event of a socket that an earlier event of the same round has closed is passed over."""
+    calls = [desk.call() for _ in range(6)]
+
+    def end_all(socket: Socket, opcode: int, payload: bytes) -> None:
+        desk.told.on_message(socket, opcode, payload)
+        for other, _ in calls:
+            if other is not socket:
+                desk.board._cut(other, NO_CLOSE)
+
+    desk.board._on_message = end_all
+    for _, peer in calls:
+        peer.line.send(client_frame(TEXT, b"me first"))
+
+    await desk.told.until(lambda: len(desk.told.gone) == 5)
+    await asyncio.sleep(0)
+    assert len(desk.told.messages) == 1
+    assert desk.board.count == 1
+
+
+# -- time
+
+
+@pytest.fixture
+def quick_pings(monkeypatch: pytest.MonkeyPatch) -> Iterator[float]:
+    monkeypatch.setattr(switchboard, "PING_S", 0.4)
+    return 0.4
+
+
+@pytest.mark.usefixtures("quick_pings")
+class TestPings:
+    async def test_who_answers_stays_and_who_is_silent_is_gone_within_two_pings(self, desk: Desk) -> None:
+        alive, peer = desk.call()
+        dead, _ = desk.call()
+        began = time.monotonic()
+        desk.board._turn_wheel()
+
+        while not desk.told.gone:
+            for opcode, payload in await peer.frames(1):
+                assert (opcode, payload) == (PING, b"")
+                await peer.say(PONG)
+
+        assert desk.told.gone == [(dead, NO_CLOSE)]
+        assert time.monotonic() - began < 2 * 0.4 + 0.2
+        assert alive.is_open
+
+    async def test_whoever_says_anything_is_alive(self, desk: Desk) -> None:
+        talker, peer = desk.call()
+        desk.board._turn_wheel()
+
+        for _ in range(12):
+            await peer.say(TEXT, b"still here")
+            await asyncio.sleep(0.1)
+
+        assert talker.is_open
+
+    async def test_who_neither_reads_nor_speaks_is_gone_with_its_queue(self, desk: Desk) -> None:
+        stuck, _ = desk.call(4096)
+        desk.fill(stuck, text(b"x" * 1000))
+        desk.board._turn_wheel()
+
+        await desk.told.until(lambda: bool(desk.told.gone))
+
+        assert desk.told.gone == [(stuck, NO_CLOSE)]
+        assert stuck.queue is None
+
+    async def test_who_reads_slowly_but_reads_is_alive(self, desk: Desk) -> None:
+        slow, peer = desk.call(4096)
+        sending = asyncio.ensure_future(desk.board.send_paced(slow, text(b"x" * 60_000) * 5))
+        desk.board._turn_wheel()
+
+        began = time.monotonic()
+        while not sending.done():
+            await peer.read(16_384)
+            await asyncio.sleep(0.02)
+
+        assert time.monotonic() - began > 3 * 0.4, "too quick to prove anything"
+        assert await sending
