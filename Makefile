@@ -8,17 +8,17 @@ JOBS ?= 2
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format dist clean chromium
+.PHONY: help run test lint types format screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run ## start the chat on http://127.0.0.1:8000/chat/ (PORT=, ARGS=)
 	@exec .venv/bin/chat-aiohttp --port $(PORT) $(ARGS)
 
 test: lint types chromium ## lint, types, and every test with coverage: what CI runs
-	@.venv/bin/python -m pytest -n $(JOBS) --cov --cov-report=term
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
 
 lint: .venv/.test ## style and common mistakes, nothing is changed
 	@.venv/bin/ruff check --quiet .
@@ -30,6 +30,9 @@ types: .venv/.test ## the type checker, strict
 format: .venv/.test ## put the style right
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+screenshots: .venv/.test chromium ## draw docs/screenshots anew
+	@.venv/bin/python -m tests.browser.screenshots
 
 dist: .venv/.test ## build the sdist and the wheel into dist/
 	@rm -rf build dist *.egg-info
@@ -63,7 +66,7 @@ chromium:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo "Installing Chromium for the browser tests …"; \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
-	    chromium fonts-noto-cjk >/dev/null || echo "Chromium could not be installed."; \
+	    chromium fonts-noto-cjk fonts-noto-color-emoji >/dev/null || echo "Chromium could not be installed."; \
 	else \
-	  echo "No Chromium, so no browser tests: apt install chromium fonts-noto-cjk, or set CHROMIUM=/its/path"; \
+	  echo "No Chromium, so no browser tests: apt install chromium fonts-noto-cjk fonts-noto-color-emoji, or set CHROMIUM=/its/path"; \
 	fi

@@ -99,7 +99,7 @@ class Attendance:
 
     def state_frame(self, room: Room) -> bytes:
         """Everybody in *room*, for one who has just come."""
-        return self._rooms[room.key].state_frame(_people(room))
+        return self._rooms[room.key].state_frame()
 
     def _beat(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._beat)

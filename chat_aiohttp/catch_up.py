@@ -80,26 +80,28 @@ class CatchUp:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         member = self._tasks.pop(task)
-        self._answers.pop(member, None)
+        if member not in member.room.arriving:  # a page's task may end before the catching up it goes beside
+            self._answers.pop(member, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("reading back failed", exc_info=error)
             self._switchboard.close(member, Close.INTERNAL_ERROR, "the server failed")
 
     async def _catch_up(self, member: Member, after: EventId | None, history: int) -> None:
         room = member.room
-        more, caught_up, cursor = True, False, after
+        more, caught_up, cursor, losses = True, False, after, room.losses
         if cursor is None:
             page = await self._patiently(member, partial(self._store.before, room.key, None, history))
             if page is None or not await self._send(member, page):
                 return
             cursor, more = page.position, page.more
-            caught_up = cursor >= room.position
+            caught_up = cursor >= room.position and losses == room.losses
         while not caught_up:
+            losses = room.losses
             page = await self._patiently(member, partial(self._store.after, room.key, cursor, PAGE))
             if page is None or not await self._send(member, page):
                 return
             cursor = page.position
-            caught_up = not page.more and cursor >= room.position
+            caught_up = not page.more and cursor >= room.position and losses == room.losses
             if not (caught_up or page.more or page.events):
                 await asyncio.sleep(RETRY_S / 10)  # the room is ahead of the log: it is being told of a loss just now
         # No await since the room's position was looked at: what it delivers next is the next after *cursor*.

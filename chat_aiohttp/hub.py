@@ -29,6 +29,7 @@ from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Gap, RoomLine
 from chat_aiohttp.frames import TEXT
 from chat_aiohttp.limits import Rate, TokenBucket
 from chat_aiohttp.names import person_name
+from chat_aiohttp.order import SenderOrder
 from chat_aiohttp.rooms import Member, Room, RoomRegistry
 from chat_aiohttp.store import Store
 from chat_aiohttp.switchboard import PING_S, Socket, Switchboard
@@ -74,6 +75,7 @@ class Hub:
         self._rate = Rate(rules.messages_per_second, rules.message_burst)
         self._clock = clock
         self._random = random
+        self._order = SenderOrder(store=store)
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
 
@@ -86,6 +88,7 @@ class Hub:
         """Let go of everything, at once. `drain` comes before, where there is time."""
         await self.attendance.stop()
         await self._catch_up.stop()
+        await self._order.stop()
         self.switchboard.stop()
 
     @property
@@ -114,6 +117,8 @@ class Hub:
         self.switchboard.adopt(member, fd)
         if member.v1:
             self.switchboard.send(member, self._welcome(member))
+        if not member.is_open:
+            return  # the first write found it gone, and it has left already
         if after is not None or history:
             room.arriving.add(member)
             self._catch_up.begin(member, after, history)
@@ -121,7 +126,7 @@ class Hub:
             room.join(member, room.position)
             self._on_live(member, more=True)
         self.attendance.changed(room.key)
-        if early:
+        if early and member.is_open:
             self.switchboard.feed(member, early)
 
     def _welcome(self, member: Member) -> bytes:
@@ -147,6 +152,7 @@ class Hub:
         assert isinstance(socket, Member)
         room = socket.room
         room.leave(socket)
+        self._order.forget(socket)
         self.attendance.changed(room.key)
         self._doors.close_if_empty(room.key)
 
@@ -175,6 +181,8 @@ class Hub:
             case wire.Typing():
                 if self._bucket(member).take(TYPING_COST, self._clock()):
                     self.attendance.typing(member)
+            case wire.Ping():
+                self.switchboard.send(member, wire.PONG)
             case wire.Rename(name):
                 self.rename(member, name)
             case wire.History(before, limit):
@@ -202,14 +210,15 @@ class Hub:
 
     def _hindrance(self, member: Member, ref: str | None) -> ChatError | None:
         """Why *member* may not write now; None: it may."""
-        if member.held is not None and ref != member.held:
+        if member.held is not None and self._order.holds(member, ref):
             return Refused("held", "A message before this one was refused. Send that one again first.")
         if self.away is not None:
             return Refused("log_away", "The room's log does not answer. Send again with the same ref.")
         if not self._bucket(member).take(1, self._clock()):
             wait = self._bucket(member).wait(1, self._clock())
             return Refused("too_fast", f"That was too fast. Send again in {wait:.1f} seconds.")
-        member.held = None
+        if member.held is not None:
+            self._order.release(member)
         return None
 
     def _bucket(self, member: Member) -> TokenBucket:
@@ -218,8 +227,8 @@ class Hub:
         return member.bucket
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None) -> None:
-        if error.retryable and ref is not None and member.held is None:
-            member.held = ref
+        if error.retryable and ref is not None:
+            self._order.hold(member, error, ref)
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
 
     def rename(self, member: Member, name: str) -> None:
@@ -255,8 +264,8 @@ class Hub:
             self._repeat(member, draft)
 
     def _repeat(self, member: Member, draft: Draft) -> None:
-        # A plain client resumes after the last id it was sent: told of this one before its turn, it would skip what lies
-        # between. If it is still to come, its turn is the answer.
+        # A plain client resumes after the last id it was sent: told of this one before its turn, it would skip what
+        # lies between. If it is still to come, its turn is the answer.
         frame = wire.message_frame(draft.id, draft.body)
         if member in member.room.arriving:
             self._catch_up.answer_after(member, frame)

@@ -102,10 +102,10 @@ class RoomPresence:
             people.update(roster.people or {})
         return len(people), people if len(people) <= SHOWN_PEOPLE else None
 
-    def state_frame(self, here: People) -> bytes:
-        """Everybody, for one who has just come."""
-        count, people = self.everyone(here)
-        return text_frame(_state(count, people))
+    def state_frame(self) -> bytes:
+        """Everybody, for one who has just come: as the others were last told, so that the next difference, which names
+        the newcomer too, is right for all. Of whoever came and went between two differences nobody keeps a ghost."""
+        return text_frame(_state(self._count_told, self._told))
 
     def diff_frame(self, here: People) -> bytes | None:
         """What changed since members were last told; None: nothing that shows."""

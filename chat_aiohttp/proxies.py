@@ -83,7 +83,8 @@ def is_foreign(origin: str | None, host: str, allowed: Iterable[str]) -> bool:
 def _host_and_port(origin: str) -> tuple[str, str, int] | None:
     try:
         parts = urlsplit(origin)
-        port = parts.port or _DEFAULT_PORTS[parts.scheme]
+        port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     except (ValueError, KeyError):
         return None
-    return (parts.scheme, parts.hostname, port) if parts.hostname and not parts.path.strip("/") else None
+    is_origin = parts.hostname and not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
+    return (parts.scheme, parts.hostname or "", port) if is_origin else None

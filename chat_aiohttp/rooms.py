@@ -59,14 +59,15 @@ class Room:
     """The members of one room here, and the frames on their way to them."""
 
     __slots__ = (
-        "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard", "_waiting", "_withheld",
-        "arriving", "key", "plain", "position", "title", "v1",
+        "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard", "_waiting",
+        "_withheld", "arriving", "key", "losses", "plain", "position", "title", "v1",
     )  # fmt: skip
 
     def __init__(self, *, key: str, title: str, position: EventId, switchboard: Switchboard, rest: float) -> None:
         self.key = key
         self.title = title
         self.position = position
+        self.losses = 0  # how often `restart` came: what was read before it may be of a log that is gone
         self.plain: set[Member] = set()
         self.v1: set[Member] = set()
         self.arriving: set[Member] = set()  # still reading what was said before; in the room, not yet live
@@ -124,6 +125,7 @@ class Room:
     def restart(self, position: EventId, frame: bytes, plain_frame: bytes) -> None:
         """The log lost something: everybody is told, in its place between the events, and the room goes on from
         *position*, which may be lower. Whoever is arriving learns it from the log."""
+        self.losses += 1
         self._put(_AFTER_ALL, frame, plain_frame)
         self._send_after_cursors(self._pending)
         # Ids may be given again from here on: those of before are not to be compared with any cursor.

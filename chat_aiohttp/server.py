@@ -2,7 +2,8 @@
 
 Not `web.run_app`: READY=1 must be said after the sockets listen, and a drain has an order: not ready, no new
 connections, what is under way settles, everybody is sent away with a time to come back, then the log is closed. A
-second signal ends it at once."""
+second signal ends it at once.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +13,9 @@ import os
 import resource
 import signal
 import socket
-import stat
 import sys
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
@@ -24,16 +23,18 @@ from chat_aiohttp import __version__, keys
 from chat_aiohttp.app import create_app
 from chat_aiohttp.config import Config
 from chat_aiohttp.errors import CannotStart
+from chat_aiohttp.listeners import BACKLOG, address_of, open_listeners
 from chat_aiohttp.logs import configure
 from chat_aiohttp.settings import masked, store_url
-from chat_aiohttp.systemd import Notifier, inherited_sockets, watchdog_interval_s
+from chat_aiohttp.supervisor import BEAT_S, Supervisor
+from chat_aiohttp.systemd import Notifier, watchdog_interval_s
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 1024  # connections the kernel holds while we are busy with others
 RESERVED_FDS = 64  # for the log, the listeners, pages and probes: never given to sockets
 KEEPALIVE_S = 75.0  # longer than a proxy keeps an idle connection to us, so that the proxy is the one to close it
-EX_TEMPFAIL, EX_CANTCREAT, EX_NOPERM = 75, 73, 77  # sysexits.h
+EX_UNUSABLE = 78  # sysexits.h: EX_CONFIG
+LoopFactory = Callable[[], asyncio.AbstractEventLoop] | None
 
 
 def run(config: Config, source: str) -> int:
@@ -42,54 +43,128 @@ def run(config: Config, source: str) -> int:
     Raises CannotStart before anything is served.
     """
     configure(config.log, sys.stderr, os.environ)
-    with asyncio.Runner(loop_factory=_loop_factory(config.server.loop)) as runner:
-        return runner.run(_serve(config, source))
+    url = store_url(config.store.url, os.environ)
+    loop_factory = _loop_factory(config.server.loop)
+    if config.server.workers > 1 and not url.startswith(("redis", "unix")):
+        raise CannotStart(
+            "one_owner",
+            f"{config.server.workers} workers need a log that they can share, and {masked(url)} has one owner: "
+            "give --store redis://…, or --workers 1",
+            EX_UNUSABLE,
+        )
+    listeners = open_listeners(config.server, os.environ)
+    process = Process(config, url, source, listeners)
+    if config.server.workers == 1:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(process.serve(Notifier(os.environ).ready, Notifier(os.environ)))
+    return _supervise(process, loop_factory)
 
 
-def _loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _supervise(process: Process, loop_factory: LoopFactory) -> int:
+    def serve(beating: int, leash: int) -> int:
+        try:
+            with asyncio.Runner(loop_factory=loop_factory) as runner:
+                return runner.run(process.serve_as_worker(beating, leash))
+        except CannotStart as error:
+            log.critical("%s", error)
+            return error.exit_code
+
+    server = process.config.server
+    log.info("%d workers on %s", server.workers, address_of(process.listeners))
+    notifier = Notifier(os.environ)
+    return Supervisor(
+        count=server.workers, serve=serve, notifier=notifier, drain_s=server.drain_s, refused=EX_UNUSABLE
+    ).run()
+
+
+def _loop_factory(name: str) -> LoopFactory:
     if name == "asyncio":
         return None
     try:
         import uvloop
     except ImportError:
         if name == "uvloop":
-            raise CannotStart(
-                "no_uvloop", "server.loop is uvloop, which is not installed: pip install uvloop"
-            ) from None
+            words = "server.loop is uvloop, which is not installed: pip install uvloop"
+            raise CannotStart("no_uvloop", words, EX_UNUSABLE) from None
         return None
     return uvloop.new_event_loop
 
 
-async def _serve(config: Config, source: str) -> int:
-    url = store_url(config.store.url, os.environ)
-    notifier = Notifier(os.environ)
-    app = create_app(config, store_url=url, capacity=_capacity(config.limits.connections))
-    runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=True, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0
-    )
-    stop = _stop_on_signals()
-    try:
-        await runner.setup()
-        where = await _listen(runner, config)
-        hub = app[keys.HUB]
-        log.info(
-            "chat_aiohttp %s · %s · %s · %s · configured by %s",
-            __version__,
-            where,
-            masked(url),
-            hub.store.durability,
-            source,
+class Process:
+    """What one serving process does with the sockets it was given."""
+
+    def __init__(self, config: Config, url: str, source: str, listeners: list[socket.socket]) -> None:
+        self.config = config
+        self.listeners = listeners
+        self._url = url
+        self._source = source
+
+    async def serve(self, ready: Callable[[str], None], notifier: Notifier) -> int:
+        """Serve until a signal; *ready* is told when the sockets are served."""
+        stop = _stop_on_signals()
+        async with _beside(_tell_alive(notifier, watchdog_interval_s(os.environ, os.getpid()))):
+            await self._serve_until(stop, ready, notifier)
+        return 0
+
+    async def serve_as_worker(self, beating: int, leash: int) -> int:
+        """Serve until a signal or until the supervisor is gone; tell it when ready and that the loop turns."""
+        stop = _stop_on_signals()
+        asyncio.get_running_loop().add_reader(leash, stop.set)  # readable only when its other end is closed
+        ready = asyncio.Event()
+        async with _beside(_beat(beating, ready)):
+            await self._serve_until(stop, lambda _: ready.set(), Notifier({}))
+        return 0
+
+    async def _serve_until(self, stop: asyncio.Event, ready: Callable[[str], None], notifier: Notifier) -> None:
+        config = self.config
+        app = create_app(config, store_url=self._url, capacity=_capacity(config.limits.connections))
+        runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0
         )
-        notifier.ready(f"Serving {where}")
-        await _until(stop, notifier)
-        notifier.stopping("Sending members away")
-        for site in list(runner.sites):
-            await site.stop()
-        await hub.drain(config.server.drain_s)
-        log.info("drained; goodbye")
+        try:
+            await runner.setup()
+            for listener in self.listeners:
+                await web.SockSite(runner, listener, backlog=BACKLOG).start()
+            where, durability = address_of(self.listeners), app[keys.HUB].store.durability
+            log.info(_START, __version__, where, masked(self._url), durability, self._source)
+            ready(f"Serving {where}")
+            await stop.wait()
+            notifier.stopping("Sending members away")
+            for site in list(runner.sites):
+                await site.stop()
+            await app[keys.HUB].drain(config.server.drain_s)
+            log.info("drained; goodbye")
+        finally:
+            await runner.cleanup()
+
+
+_START = "chat_aiohttp %s on %s · rooms in %s (%s) · configured by %s"
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """*work* goes on for as long as the context lasts. Not a TaskGroup: what the context raises should stay bare."""
+    task = asyncio.create_task(work)
+    try:
+        yield
     finally:
-        await runner.cleanup()
-    return 0
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _tell_alive(notifier: Notifier, interval_s: float | None) -> None:
+    """As long as this is cancelled in time, the loop turns: systemd's watchdog is told so."""
+    while interval_s is not None:
+        await asyncio.sleep(interval_s)
+        notifier.alive()
+
+
+async def _beat(beating: int, ready: asyncio.Event) -> None:
+    await ready.wait()
+    while True:
+        with suppress(BlockingIOError, BrokenPipeError):
+            os.write(beating, b".")
+        await asyncio.sleep(BEAT_S)
 
 
 def _capacity(configured: int) -> int:
@@ -103,55 +178,6 @@ def _capacity(configured: int) -> int:
     return min(configured, room) if configured else room
 
 
-async def _listen(runner: web.AppRunner, config: Config) -> str:
-    """Open the sockets; where people find us."""
-    given = inherited_sockets(os.environ, os.getpid())
-    if given:
-        for inherited in given:
-            await web.SockSite(runner, inherited.socket, backlog=BACKLOG).start()
-        return f"{len(given)} inherited sockets"
-    server = config.server
-    try:
-        if server.unix:
-            _remove_stale(Path(server.unix))
-            await web.UnixSite(runner, server.unix, backlog=BACKLOG).start()
-            return server.unix
-        site = web.TCPSite(runner, server.host, server.port, backlog=BACKLOG)
-        await site.start()
-    except OSError as error:
-        raise _cannot_listen(config, error) from None
-    return _address(runner, server.host)
-
-
-def _address(runner: web.AppRunner, host: str) -> str:
-    port = runner.addresses[0][1]
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/chat/"
-
-
-def _cannot_listen(config: Config, error: OSError) -> CannotStart:
-    server = config.server
-    where = server.unix or f"{server.host}:{server.port}"
-    reason = os.strerror(error.errno) if error.errno else str(error)
-    remedy = {
-        98: "another program listens there: stop it, or give --port another number",
-        13: "this user may not listen there: choose a port above 1023 or another folder",
-        99: "this machine does not have that address",
-    }.get(error.errno or 0, "check server.host, server.port and server.unix")
-    return CannotStart("cannot_listen", f"can't listen on {where}: {reason.lower()}; {remedy}", EX_TEMPFAIL)
-
-
-def _remove_stale(path: Path) -> None:
-    """A socket that nobody listens on any more is in the way; one that somebody answers on is not ours to remove."""
-    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-
-
 def _stop_on_signals() -> asyncio.Event:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
@@ -163,14 +189,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
     return stop
-
-
-async def _until(stop: asyncio.Event, notifier: Notifier) -> None:
-    """Wait for *stop*; meanwhile tell systemd that the loop turns, if it wants to know."""
-    interval = watchdog_interval_s(os.environ, os.getpid())
-    while not stop.is_set():
-        try:
-            async with asyncio.timeout(interval):
-                await stop.wait()
-        except TimeoutError:
-            notifier.alive()

@@ -128,7 +128,11 @@ class Switchboard:
 
     def adopt(self, socket: Socket, fd: int) -> None:
         """Serve *socket* on the non-blocking descriptor *fd*, which is ours from now on."""
-        self._poller.register(fd, READ)  # first: it is the step that can fail
+        try:
+            self._poller.register(fd, READ)
+        except OSError:  # the kernel watches only so many
+            os.close(fd)
+            raise
         by_fd = self._by_fd
         if fd >= len(by_fd):
             by_fd.extend([None] * (fd + 1 - len(by_fd)))

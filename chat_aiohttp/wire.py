@@ -48,6 +48,10 @@ class Typing(msgspec.Struct, frozen=True, gc=False):
     """I am typing, now."""
 
 
+class Ping(msgspec.Struct, frozen=True, gc=False):
+    """Are you there? A browser's script can't see the socket's own pings."""
+
+
 class Rename(msgspec.Struct, frozen=True, gc=False):
     """From now on call me *name*. Not yet checked as a name: that is the hub's."""
 
@@ -61,7 +65,7 @@ class History(msgspec.Struct, frozen=True, gc=False):
     limit: int
 
 
-Command = Send | Typing | Rename | History
+Command = Send | Typing | Ping | Rename | History
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
@@ -136,6 +140,8 @@ def _decode_rest(text: bytes) -> Command:
             _explain(text)
         case "typing":
             return Typing()
+        case "ping":
+            return Ping()
         case "rename":
             name = fields.get("name")
             if not isinstance(name, str):
@@ -144,7 +150,8 @@ def _decode_rest(text: bytes) -> Command:
         case "history":
             return _history(fields)
         case None:
-            raise BadInput("unknown_type", "Say what this is in “type”: send, typing, rename or history.", _ref(fields))
+            words = "Say what this is in “type”: send, typing, ping, rename or history."
+            raise BadInput("unknown_type", words, _ref(fields))
         case other:
             raise BadInput("unknown_type", f"“{_short(other)}” is not a type this server knows.", _ref(fields))
 
@@ -210,6 +217,8 @@ def digest(text: str) -> bytes:
 
 
 # -- out: frames
+
+PONG = frame(TEXT, b'{"type":"pong"}')
 
 
 def event_json(event: Event) -> bytes:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-STARTED = re.compile(rb"(http://[^ ]+:([0-9]+))/chat/")
+STARTED = re.compile(rb"chat_aiohttp [^ ]+ on (http://[^ ]+:([0-9]+))/chat/")
 DEADLINE_S = 20.0
 # A test sends as fast as it can; the limits have tests of their own.
 UNLIMITED = {"CHAT_LIMITS_MESSAGES_PER_SECOND": "1000000", "CHAT_LIMITS_MESSAGE_BURST": "1000000"}

@@ -58,7 +58,8 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         self._program = program
         self._folder = folder
-        self._args = ("--appendonly", "yes", *args) if aof else args
+        # Not everysec: while the disk is busy Redis then answers before it writes, and kill -9 takes what it answered.
+        self._args = ("--appendonly", "yes", "--appendfsync", "always", *args) if aof else args
         self._process: subprocess.Popen[bytes] | None = None
         # A unix socket's path may have 107 bytes; pytest's folders are longer.
         self._socket = Path(tempfile.mkdtemp(prefix="chat")) / "s"

@@ -20,7 +20,19 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text("utf-8")
 
 EVENTS = {MESSAGE, EDIT, DELETE, REACTION}
-ANSWERS = {"welcome", "live", "ack", "history", "presence", "presence-diff", "typing", "gap", "error", "going-away"}
+ANSWERS = {
+    "welcome",
+    "live",
+    "ack",
+    "history",
+    "presence",
+    "presence-diff",
+    "typing",
+    "gap",
+    "error",
+    "going-away",
+    "pong",
+}
 IDS = ("id", "position", "before", "target", "after")
 
 
@@ -91,7 +103,7 @@ def test_every_error_code_in_the_code_is_on_the_page_and_the_other_way_round() -
 
 def test_every_close_code_is_on_the_page_with_whether_to_come_back() -> None:
     table = PAGE.split("## Closing")[1]
-    told = {}
+    told: dict[int, bool] = {}
     for codes, back in re.findall(r"^\| ([\d, ]+) \|.*\| (yes|no)[^|]*\|$", table, re.MULTILINE):
         told |= {int(code): back == "yes" for code in codes.split(",")}
 

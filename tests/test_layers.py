@@ -16,11 +16,11 @@ FLOORS = {
     "L0 pure": ("errors", "closing", "events", "frames", "limits", "metrics", "names", "sessions", "wire"),
     "L1 in-process": ("poller", "presence", "rooms", "switchboard"),
     "L2 stores and the outside": ("store.", "accounts", "webhooks"),
-    "L3 use cases": ("attendance", "catch_up", "doors", "hub"),
+    "L3 use cases": ("attendance", "catch_up", "doors", "hub", "order"),
     "configuration": ("config", "settings"),
     "L4 what hangs on the application": ("assets", "keys", "logs", "proxies", "systemd"),
     "L5 web": ("web.",),
-    "L4 wiring": ("routes", "app", "server"),
+    "L4 wiring": ("routes", "app", "listeners", "supervisor", "server"),
     "command line": ("cli", "__main__"),
 }
 HEIGHTS = {name: height for height, names in enumerate(FLOORS.values()) for name in names}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import sys
+import time
 import unicodedata
+from collections.abc import Callable
 from urllib.parse import quote, unquote
 
 import pytest
@@ -217,3 +219,14 @@ def test_every_guest_s_name_is_a_person_s_name() -> None:
         assert len(set(moods)) == len(set(beings)) == 64
         for mood, being in itertools.product(moods, beings):
             assert person_name(f"{mood} {being}")
+
+
+@pytest.mark.parametrize("check", [room_key, person_name])
+def test_a_frame_full_of_combining_marks_is_refused_at_once(check: Callable[[str], object]) -> None:
+    """Python normalizes such a run in quadratic time: seconds, in which nobody else would be served."""
+    began = time.process_time()
+
+    with pytest.raises(NotAName):
+        check("a" + "\u0301" * 16_000 + "\u0316" * 16_000)
+
+    assert time.process_time() - began < 0.5

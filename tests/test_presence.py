@@ -58,7 +58,9 @@ def test_signals_travel_there_and_back() -> None:
     assert decode_signal(RoomPresence("one").roster({})) == Roster("one", 0, {})
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"typing": 5}', b'{"typing', b"\xff", b'{"instance": "x"}', b'{"poll": 1}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"typing": 5}', b'{"typing', b"\xff", b'{"instance": "x"}', b'{"poll": 1}']
+)
 def test_a_signal_this_version_does_not_know_is_none(body: bytes) -> None:
     assert decode_signal(body) is None
 
@@ -66,12 +68,24 @@ def test_a_signal_this_version_does_not_know_is_none(body: bytes) -> None:
 def test_a_newcomer_is_told_everybody_on_all_instances_once_each() -> None:
     here = RoomPresence("here")
     here.hear(roster("there", {**BEN, **ADA}), 0.0)
+    here.diff_frame(ADA)
 
-    assert heard(here.state_frame(ADA)) == {
+    assert heard(here.state_frame()) == {
         "type": "presence",
         "count": 2,
         "people": [{"id": "ada", "name": "Ada"}, {"id": "ben", "name": "Ben"}],
     }
+
+
+def test_who_came_and_went_between_two_differences_leaves_no_ghost_with_a_newcomer() -> None:
+    here = RoomPresence("here")
+    here.diff_frame(ADA)
+
+    state = heard(here.state_frame())  # for Carl, while Ben, who came just now, was not told of yet
+    diff = heard(here.diff_frame({**ADA, "carl": "Carl"}))  # Ben has gone
+
+    assert listed(state, "people") == {"ada"}
+    assert (listed(diff, "joins"), listed(diff, "leaves")) == ({"carl"}, set())
 
 
 def test_members_are_told_what_changed() -> None:
@@ -136,9 +150,10 @@ def test_an_instance_that_does_not_renew_leaves_no_ghosts() -> None:
     here.diff_frame({})
 
     here.expire(LEASE_S - 0.1)
-    assert not here.changed
+    unchanged = not here.changed
     here.expire(LEASE_S)
 
+    assert unchanged
     assert here.changed
     assert listed(heard(here.diff_frame({})), "leaves") == {"ben"}
     assert RENEW_EVERY_S * 3 <= LEASE_S, "two renewals may be lost"
@@ -151,7 +166,7 @@ def test_too_many_people_are_a_count_and_become_a_list_again() -> None:
     assert listed(heard(here.diff_frame(crowd(SHOWN_PEOPLE))), "joins") == set(crowd(SHOWN_PEOPLE))
     assert heard(here.diff_frame(many)) == {"type": "presence", "count": SHOWN_PEOPLE + 1}
     assert here.diff_frame(many) is None
-    assert heard(here.state_frame(many)) == {"type": "presence", "count": SHOWN_PEOPLE + 1}
+    assert heard(here.state_frame()) == {"type": "presence", "count": SHOWN_PEOPLE + 1}
     back = heard(here.diff_frame(crowd(SHOWN_PEOPLE)))
     assert back is not None
     assert back["type"] == "presence"
@@ -211,7 +226,7 @@ class WhatMembersKnow(RuleBasedStateMachine):
 
     @rule()
     def newcomer_is_told(self) -> None:
-        self.learn(heard(self.presence.state_frame(self.here)))
+        self.learn(heard(self.presence.state_frame()))
 
     def learn(self, fields: dict[str, object] | None) -> None:
         if fields is None:

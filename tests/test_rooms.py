@@ -51,7 +51,9 @@ class Board(Switchboard):
 
     def heard(self, member: Socket) -> list[bytes]:
         """The payloads that *member* was sent."""
-        return [payload for _, payload in server_frames(b"".join(data for socket, data in self.writes if socket is member))]
+        return [
+            payload for _, payload in server_frames(b"".join(data for socket, data in self.writes if socket is member))
+        ]
 
 
 class Clock:
@@ -571,5 +573,3 @@ async def test_a_room_lives_in_the_shard_of_its_key_until_it_is_dropped() -> Non
     registry.drop(room)
     assert registry.get("lobby") is None
     assert not registry.rooms()
-
-

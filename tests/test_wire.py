@@ -1,4 +1,4 @@
-"""Text in, commands out, and back: what can't be accepted says why, and nothing a client writes can do more than that."""
+"""Text in, commands out, and back: what can't be accepted says why, and nothing a client writes does more than that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chat_aiohttp import wire
 from chat_aiohttp.errors import BadInput, ChatError, Refused, Unknown
 from chat_aiohttp.events import DELETE, MESSAGE, Event, EventId, Gap
-from chat_aiohttp.wire import History, Rename, Send, Typing, decode_plain, decode_v1
+from chat_aiohttp.wire import History, Ping, Rename, Send, Typing, decode_plain, decode_v1
 from tests.frame_bytes import TEXT, server_frames
 
 MAX = 4000
@@ -54,6 +54,7 @@ def test_every_command_of_v1() -> None:
     assert decode_v1(b'{"type": "send", "message": "hi", "ref": "a"}', MAX) == Send("hi", "a")
     assert decode_v1(b'{"ref": "a", "message": "hi", "type": "send"}', MAX) == Send("hi", "a")
     assert decode_v1(b'{"type": "typing"}', MAX) == Typing()
+    assert decode_v1(b'{"type": "ping"}', MAX) == Ping()
     assert decode_v1(b'{"type": "typing", "message": "unfinished", "ref": 5}', MAX) == Typing()
     assert decode_v1(b'{"type": "rename", "name": "Ada L."}', MAX) == Rename("Ada L.")
     assert decode_v1(b'{"type": "rename", "name": "A", "message": "x"}', MAX) == Rename("A")
@@ -81,7 +82,9 @@ def test_a_text_is_kept_as_it_reads(decode: object, said: str, kept: str) -> Non
     assert decode(send(said), MAX).message == kept  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("said", ["x" * MAX, "e\u0301" * MAX, "\u1112\u1161\u11ab" * MAX, "🎉" * MAX, "a\r\n" * (MAX // 2)])
+@pytest.mark.parametrize(
+    "said", ["x" * MAX, "e\u0301" * MAX, "\u1112\u1161\u11ab" * MAX, "🎉" * MAX, "a\r\n" * (MAX // 2)]
+)
 def test_the_limit_counts_code_points_as_they_are_kept(said: str) -> None:
     assert len(decode_v1(send(said), MAX).message) == MAX  # type: ignore[union-attr]
     assert refusal(send(said + "x")).code == "message_too_long"
@@ -192,11 +195,8 @@ def test_a_frame_full_of_combining_marks_is_cheap(marks: str) -> None:
     worst = "a" + "\u0301" * 16_000 + "\u0316" * 16_000
     began = time.process_time()
 
-    for said in (text, worst, worst[:3000]):
-        try:
-            decode_v1(send(said), MAX)
-        except BadInput as error:
-            assert error.code == "message_too_long"
+    assert refusal(send(text)).code == refusal(send(worst)).code == "message_too_long"
+    assert isinstance(decode_v1(send(text[:3000]), MAX), Send)
     assert time.process_time() - began < 0.5
 
 
@@ -214,8 +214,12 @@ scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=80),
     st.sampled_from(["send", "typing", "rename", "history", "5-1", "0-0", "", " ", "\u200b", "e\u0301", "\x00"]),
 )  # fmt: skip
-anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3))
-objects = st.dictionaries(st.sampled_from(["type", "message", "ref", "name", "before", "limit", "x"]), anything, max_size=7)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
+objects = st.dictionaries(
+    st.sampled_from(["type", "message", "ref", "name", "before", "limit", "x"]), anything, max_size=7
+)
 
 
 def check(text: bytes) -> None:
@@ -223,13 +227,17 @@ def check(text: bytes) -> None:
         try:
             command = decode(text, 50)
         except BadInput as error:
-            assert error.code.isidentifier()
-            fields = payload(wire.error_frame(error, error.ref, v1=v1))
-            assert fields["code" if v1 else "error"] == error.code
-            assert fields["retryable"] is False
-            assert len(str(fields["words" if v1 else "message"])) < 200
+            check_error(error, v1=v1)
         else:
             check_command(command, v1=v1)
+
+
+def check_error(error: BadInput, *, v1: bool) -> None:
+    assert error.code.isidentifier()
+    fields = payload(wire.error_frame(error, error.ref, v1=v1))
+    assert fields["code" if v1 else "error"] == error.code
+    assert fields["retryable"] is False
+    assert len(str(fields["words" if v1 else "message"])) < 200
 
 
 def check_command(command: wire.Command, *, v1: bool) -> None:
@@ -264,7 +272,11 @@ def test_any_object_with_our_fields_decodes_or_is_bad_input(fields: dict[str, ob
 
 @given(st.text(), st.integers(0, 60))
 def test_text_cut_anywhere_decodes_or_is_bad_input(message: str, cut: int) -> None:
-    check(send(message.encode(errors="replace").decode())[:-cut] if cut else send(message.encode(errors="replace").decode()))
+    check(
+        send(message.encode(errors="replace").decode())[:-cut]
+        if cut
+        else send(message.encode(errors="replace").decode())
+    )
 
 
 # -- bodies and frames
@@ -303,14 +315,24 @@ def test_a_repeat_of_a_plain_client_brings_the_very_frame_back() -> None:
 def test_an_error_in_both_dialects(error: ChatError, ref: str | None) -> None:
     rest = {"retryable": error.retryable} | ({} if ref is None else {"ref": ref})
 
-    assert payload(wire.error_frame(error, ref, v1=True)) == {"type": "error", "code": error.code, "words": "words", **rest}
+    assert payload(wire.error_frame(error, ref, v1=True)) == {
+        "type": "error",
+        "code": error.code,
+        "words": "words",
+        **rest,
+    }
     assert payload(wire.error_frame(error, ref, v1=False)) == {"error": error.code, "message": "words", **rest}
 
 
 def test_a_gap_in_both_dialects_names_where_to_go_on() -> None:
     gap = Gap(EventId(5, 1), EventId(9, 0), "trimmed")
 
-    assert payload(wire.gap_frame(gap, v1=True)) == {"type": "gap", "after": "5-1", "position": "9-0", "reason": "trimmed"}
+    assert payload(wire.gap_frame(gap, v1=True)) == {
+        "type": "gap",
+        "after": "5-1",
+        "position": "9-0",
+        "reason": "trimmed",
+    }
     plain = payload(wire.gap_frame(gap, v1=False))
     assert (plain["error"], plain["position"], plain["retryable"]) == ("gap", "9-0", False)
 

@@ -126,6 +126,11 @@ class Store(ABC):
         whether older messages are kept. Raises Refused while the log is away."""
 
     @abstractmethod
+    async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:
+        """Where *session* stored *ref* in *room*, if that is still remembered (promise 4): how an Unknown outcome
+        turned out. Raises Refused while the log is away."""
+
+    @abstractmethod
     async def rooms(self, limit: int) -> list[RoomLine]:
         """The rooms with someone in them or something said in them, most recently active first, at most *limit* (1 to
         500). Raises Refused while the log is away."""

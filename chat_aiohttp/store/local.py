@@ -90,6 +90,11 @@ class RecentRefs:
             draft.error = BadInput("ref_reused", words, draft.ref)
         return True
 
+    def find(self, room: str, session: bytes, ref: str) -> EventId | None:
+        """Where the ref was stored, if it was."""
+        first = self._sessions.get((room, session), {}).get(ref)
+        return first[0] if first else None
+
     def remember(self, room: str, session: bytes, ref: str, stored: tuple[EventId, bytes], now: float) -> None:
         key = (room, session)
         refs = self._sessions.get(key)
@@ -166,6 +171,10 @@ class LocalStore(Store):
         settled: asyncio.Future[None] = self._loop.create_future()
         self._drains.append((self._given, settled))
         await asyncio.wait([settled], timeout=APPEND_DEADLINE_S)
+
+    async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:
+        self._check()
+        return self._refs.find(room, session, ref)
 
     def detach(self, room: str) -> None:
         self._followed.discard(room)

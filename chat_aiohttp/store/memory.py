@@ -72,16 +72,14 @@ class Log:
         return fold(message, self.about.get(message.id, []))
 
     def _wipe(self, target: EventId) -> None:
-        self._blank(target)
-        for event in self.about[target]:
-            if event.kind != DELETE:
-                self._blank(event.id)
+        for event_id in (target, *(event.id for event in self.about[target])):
+            self._blank(event_id)
         self.about[target] = [event for event in self.about[target] if event.kind == DELETE]
 
     def _blank(self, event_id: EventId) -> None:
         place = bisect_left(self.events, event_id, key=_by_id)
-        if place < len(self.events) and self.events[place].id == event_id:
-            gone = self.events[place]
+        gone = self.events[place] if place < len(self.events) else None
+        if gone is not None and gone.id == event_id and gone.kind != DELETE:
             self.events[place] = Event(gone.room, gone.id, gone.prev, gone.kind, b"", gone.target)
 
 

@@ -103,10 +103,11 @@ def _persistence(facts: dict[str, str]) -> str:
         return "unknown: this Redis user may not read INFO"
     if facts.get("aof_enabled") == "1":
         return {
-            "always": "AOF always: survives power loss",
-            "everysec": "AOF everysec: survives Redis being killed; up to ~1 s lost at power loss",
-            "no": "AOF no: survives Redis being killed; up to ~30 s lost at power loss",
-        }.get(facts.get("appendfsync", ""), "AOF: survives Redis being killed")
+            "always": "AOF always: survives Redis being killed, and power loss",
+            # Redis answers before it writes for up to 2 s while the last fsync is still going on (aof_delayed_fsync).
+            "everysec": "AOF everysec: up to ~1 s lost at power loss, ~2 s if Redis is killed while the disk is slow",
+            "no": "AOF no: up to ~30 s lost at power loss, little or nothing if only Redis is killed",
+        }.get(facts.get("appendfsync", ""), "AOF: survives Redis being killed, mostly")
     if facts.get("save", ""):
         return "snapshots only: what came since the last one is lost when Redis stops unexpectedly (set appendonly yes)"
     return "no persistence: only while Redis runs (set appendonly yes)"

@@ -106,6 +106,13 @@ class Pages:
         title, is_kept = await self._ask([(b"HGET", keys.titles, place.name), (b"EXISTS", keys.of(b"r", place.name))])
         return title.decode() if title is not None and is_kept else None
 
+    async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:
+        """See Store.find_ref."""
+        place, keys = self._where(room)
+        halves = [keys.of(half, b"%b:%b" % (place.name, session.hex().encode())) for half in (b"y", b"o")]
+        seen = [answer for answer in await self._ask([(b"HGET", half, ref) for half in halves]) if answer is not None]
+        return event_id(seen[0].split(b" ")[0]) if seen else None
+
     async def leases(self, room: str) -> list[bytes]:
         """See Store.leases."""
         place, keys = self._where(room)

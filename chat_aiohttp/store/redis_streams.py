@@ -151,6 +151,9 @@ class RedisStore(Store):
     async def title(self, room: str) -> str | None:
         return await self._pages.title(room)
 
+    async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:
+        return await self._pages.find_ref(room, session, ref)
+
     async def after(self, room: str, cursor: EventId, limit: int) -> Page:
         return await self._pages.after(room, cursor, limit)
 

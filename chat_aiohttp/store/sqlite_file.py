@@ -82,9 +82,10 @@ def lock(path: Path) -> IO[str]:
     """Hold *path* for this process. The lock ends with the file that is returned, or with the process."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)  # SQLite gives its other files the same rights
         file = open(f"{path}-lock", "a+", encoding="utf-8")  # noqa: SIM115 - it stays open as long as the store
     except OSError as error:
-        raise CannotStart("store", f"{path.parent} can't be written ({error.strerror}): {_ELSEWHERE}", 74) from error
+        raise CannotStart("store", f"{path} can't be written ({error.strerror}): {_ELSEWHERE}", 74) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -78,7 +78,9 @@ _UPGRADE = (("Connection", "upgrade"), ("Upgrade", "websocket"))
 
 
 def _check_handshake(request: web.Request) -> None:
-    if not web.WebSocketResponse(protocols=(V1,)).can_prepare(request):
+    # aiohttp also takes the versions of two drafts.
+    is_final = request.headers.get("Sec-WebSocket-Version") == "13"
+    if not is_final or not web.WebSocketResponse(protocols=(V1,)).can_prepare(request):
         raise web.HTTPBadRequest(
             text="This is no WebSocket handshake: it needs Sec-WebSocket-Version: 13 and a 16-byte Sec-WebSocket-Key.",
             headers={"Sec-WebSocket-Version": "13"},

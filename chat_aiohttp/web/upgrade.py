@@ -35,12 +35,15 @@ class Departed(web.StreamResponse):
 def take_over(request: web.Request, protocol: str | None) -> tuple[int, bytes]:
     """The connection's descriptor, which is the caller's from now on, answered with the 101; and what came early.
 
-    The caller has checked the handshake. Raises Refused when the client is already gone.
+    The caller has checked the handshake. Raises Refused when the client is already gone or no descriptor is left.
     """
     transport, handler = request.transport, request.protocol
     if transport is None or transport.is_closing() or transport.get_write_buffer_size():
         raise Refused("gone", "The connection is not free to be upgraded.")
-    fd = os.dup(transport.get_extra_info("socket").fileno())
+    try:
+        fd = os.dup(transport.get_extra_info("socket").fileno())
+    except OSError:
+        raise Refused("full", "This server is full. Try again in a moment.") from None
     try:
         answer = _switching(request.headers["Sec-WebSocket-Key"], protocol)
         if os.write(fd, answer) != len(answer):  # into an empty send buffer: all of it, or the peer is gone

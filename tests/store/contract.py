@@ -14,7 +14,7 @@ fresh prefix). The same place opened again is the same log.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,7 @@ from chat_aiohttp.store import Retention, Store
 from tests.store.contract_append import AppendContract, DedupContract
 from tests.store.contract_follow import FollowContract, LeaseContract, SharedContract, SignalContract
 from tests.store.contract_read import AfterContract, AgeContract, BeforeContract, RoomsContract
-from tests.store.listener import Clock, Recorder, Side
-
-Start = Callable[..., Awaitable[Side]]
+from tests.store.listener import Clock, Recorder, Reopen, Side, Start
 
 
 class StoreContract(
@@ -87,7 +85,7 @@ class StoreContract(
         return await start()
 
     @pytest.fixture
-    async def reopen(self, start: Start) -> Callable[[Side], Awaitable[Side]]:
+    async def reopen(self, start: Start) -> Reopen:
         """Closes a store and opens its log again."""
         if not self.outlives_close:
             pytest.skip("nothing outlives this store's close")

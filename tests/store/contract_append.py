@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from chat_aiohttp.errors import BadInput
 from chat_aiohttp.events import MESSAGE, NOTHING, Draft
-from tests.store.listener import ADA, BEN, Clock, Side, delete, ids, message, texts
+from tests.store.listener import ADA, BEN, Clock, Reopen, Side, Start, delete, ids, message, texts
 
 
 class AppendContract:
@@ -82,7 +82,9 @@ class AppendContract:
         assert first < second < third
         assert third.ms == int(clock.now * 1000)
 
-    async def test_ids_grow_over_a_restart_with_the_clock_set_back(self, side: Side, clock: Clock, reopen) -> None:
+    async def test_ids_grow_over_a_restart_with_the_clock_set_back(
+        self, side: Side, clock: Clock, reopen: Reopen
+    ) -> None:
         (first,) = await side.say("lobby", "a")
         clock.now -= 3600
         side = await reopen(side)
@@ -91,7 +93,7 @@ class AppendContract:
         assert first < second
         assert (await side.all("lobby")).events[1].prev == first
 
-    async def test_what_was_appended_outlives_a_restart(self, side: Side, reopen) -> None:
+    async def test_what_was_appended_outlives_a_restart(self, side: Side, reopen: Reopen) -> None:
         before = [*await side.say("lobby", "a", "b"), *await side.say("den", "c")]
         side = await reopen(side)
 
@@ -164,7 +166,7 @@ class DedupContract:
         assert all(draft.repeated for draft in again)
         assert [draft.id for draft in again] == [draft.id for draft in first[200:]]
 
-    async def test_a_repeat_after_a_restart_is_one(self, side: Side, reopen) -> None:
+    async def test_a_repeat_after_a_restart_is_one(self, side: Side, reopen: Reopen) -> None:
         (first,) = await side.append(message("lobby", "hi", ref="k1"))
         side = await reopen(side)
         again, other = await side.append(message("lobby", "hi", ref="k1"), message("lobby", "ho", ref="k1"))
@@ -181,7 +183,7 @@ class DedupContract:
         assert (again.repeated, again.id) == (True, first.id)
         assert await side.history("lobby") == []
 
-    async def test_a_repeat_of_a_trimmed_message_is_still_one(self, start) -> None:
+    async def test_a_repeat_of_a_trimmed_message_is_still_one(self, start: Start) -> None:
         side = await start(max_events=5)
         (first,) = await side.append(message("lobby", "hi", ref="k1", session=BEN))
         await side.append(*(message("lobby", str(n)) for n in range(400)))

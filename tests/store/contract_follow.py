@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from chat_aiohttp.events import NOTHING
 from chat_aiohttp.store import LEASE_S
-from tests.store.listener import DEADLINE_S, Clock, Side, edit, ids, message, texts
+from tests.store.listener import Clock, Side, edit, eventually, ids, message, texts
 
 
 class FollowContract:
@@ -199,8 +199,9 @@ class SharedContract:
 
 async def leases_when(side: Side, room: str, count: int) -> list[bytes]:
     """The room's leases once they are *count*: a lease never waits, so it may take a moment to be seen."""
-    leases: list[bytes] = []
-    async with asyncio.timeout(DEADLINE_S):
-        while len(leases := await side.store.leases(room)) != count:
-            await asyncio.sleep(0.01)
-    return leases
+
+    async def are_there() -> bool:
+        return len(await side.store.leases(room)) == count
+
+    await eventually(are_there)
+    return await side.store.leases(room)

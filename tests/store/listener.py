@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -62,6 +62,13 @@ class Recorder:
                 await self._changed.wait()
 
 
+async def eventually(is_so: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
+    """Wait until *is_so*, for what nothing tells about: it is asked again and again until the deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not (await so if isinstance(so := is_so(), Awaitable) else so):  # noqa: ASYNC110 - nothing to wait for
+            await asyncio.sleep(0.01)
+
+
 def message(room: str, text: str, *, session: bytes = ADA, ref: str | None = None) -> Draft:
     body = msgspec.json.encode({"type": "message", "message": text, "from": session[:3].decode()})
     return Draft(room, room.title(), MESSAGE, body, session=session, ref=ref, digest=digest(text))
@@ -98,6 +105,10 @@ def texts(events: Sequence[Event]) -> list[str]:
 
 def ids(events: Sequence[Event]) -> list[EventId]:
     return [event.id for event in events]
+
+
+Start = Callable[..., Awaitable["Side"]]  # opens one more store, with this retention
+Reopen = Callable[["Side"], Awaitable["Side"]]  # closes a store and opens its log again
 
 
 class Side:

@@ -10,7 +10,7 @@ from itertools import count
 from chat_aiohttp.events import Draft
 from chat_aiohttp.names import shard_of
 from chat_aiohttp.store.redis_streams import RedisStore
-from tests.store.listener import Recorder, Side, message
+from tests.store.listener import ADA, Recorder, Side, message
 
 DEADLINE_S = 10.0
 SHARDS = 16
@@ -56,11 +56,11 @@ async def when(is_so: Callable[[], object], deadline_s: float = DEADLINE_S) -> N
             await asyncio.sleep(0.005)
 
 
-async def said(side: Side, room: str, text: str, ref: str) -> Draft:
+async def said(side: Side, room: str, text: str, ref: str, session: bytes = ADA) -> Draft:
     """*text* in the log, sent again with the same ref until it is known to be there: what a client does."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
-            (draft,) = await side.append(message(room, text, ref=ref))
+            (draft,) = await side.append(message(room, text, ref=ref, session=session))
             if draft.error is None:
                 return draft
             assert draft.error.retryable

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -113,7 +114,8 @@ class Parity(RuleBasedStateMachine):
         assert self.side.recorder.events == self.model.recorder.events
 
     def same(self, ask: Any) -> None:
-        assert self.runner.run(ask(self.side.store)) == self.runner.run(ask(self.model.store))
+        found, expected = self.runner.run(ask(self.side.store)), self.runner.run(ask(self.model.store))
+        assert found == expected
 
     def teardown(self) -> None:
         if hasattr(self, "side"):
@@ -127,9 +129,16 @@ def outcome(draft: Draft) -> tuple[object, ...]:
 
 
 def test_sqlite_says_what_the_model_says() -> None:
-    quick = settings(
-        max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    examples = os.environ.get("PARITY_EXAMPLES")  # a longer search, with other examples every time
+    how = settings(
+        max_examples=int(examples or 25),
+        derandomize=examples is None,
+        stateful_step_count=15,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=[Phase.generate],  # shrinking takes minutes, and a failure prints its steps in any case
     )
     # Filed every few entries, so that rooms lie in both parts most of the time.
     with patch.object(sqlite_writer, "FILE_AT", 6), patch.object(sqlite, "REST_S", 0.0):
-        run_state_machine_as_test(Parity, settings=quick)
+        run_state_machine_as_test(Parity, settings=how)

@@ -120,10 +120,13 @@ async def test_a_url_that_is_none_is_refused(start: Open) -> None:
 
 async def test_durability_is_said_in_words(server: Server, start: Open) -> None:
     with_aof = await start(server.url)
+    server.ask("CONFIG", "SET", "appendfsync", "everysec")
+    every_second = await start(server.url)
     server.ask("CONFIG", "SET", "appendonly", "no")
     without = await start(server.url)
 
-    assert with_aof.store.durability.startswith("AOF everysec")
+    assert with_aof.store.durability.startswith("AOF always: survives")
+    assert "1 s lost at power loss" in every_second.store.durability
     assert "no persistence" in without.store.durability
     assert "stream-node-max-bytes" in without.store.durability
 

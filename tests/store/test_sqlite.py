@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from chat_aiohttp.errors import CannotStart, Refused, Unknown
-from chat_aiohttp.events import NOTHING, parse_id
+from chat_aiohttp.events import NOTHING, Event, parse_id
 from chat_aiohttp.store import (
     APPEND_DEADLINE_S,
     AWAY_WITHIN_S,
@@ -32,7 +32,7 @@ from chat_aiohttp.store import (
 )
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.contract import StoreContract
-from tests.store.listener import DEADLINE_S, Clock, Recorder, Side, delete, edit, ids, message
+from tests.store.listener import BEN, DEADLINE_S, Clock, Recorder, Side, delete, edit, eventually, ids, message, text_of
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +69,8 @@ async def side(path: Path) -> AsyncIterator[Side]:
     await store.close()
 
 
-async def refusal(path: Path, **options: str) -> CannotStart:
-    store = SqliteStore(path=path, **options)
+async def refusal(path: Path, *, synchronous: str = "OFF") -> CannotStart:
+    store = SqliteStore(path=path, synchronous=synchronous)
     store.bind(Recorder())
     with pytest.raises(CannotStart) as caught:
         await store.open()
@@ -143,6 +143,12 @@ async def test_a_schema_from_the_future_is_refused(side: Side, path: Path) -> No
     assert "newer version (schema 99" in error.words
 
 
+async def test_the_file_is_for_nobody_else_to_read(side: Side, path: Path) -> None:
+    await side.say("lobby", "hi")
+
+    assert [file.name for file in path.parent.glob("chat.db*") if file.stat().st_mode & 0o077] == ["chat.db-lock"]
+
+
 async def test_an_unknown_synchronous_is_refused(path: Path) -> None:
     error = await refusal(path, synchronous="SOMETIMES")
 
@@ -150,9 +156,7 @@ async def test_an_unknown_synchronous_is_refused(path: Path) -> None:
     assert "OFF, NORMAL, FULL, EXTRA" in error.words
 
 
-async def test_a_migration_that_fails_changes_nothing(
-    side: Side, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_migration_that_fails_changes_nothing(side: Side, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await side.say("lobby", "hi")
     await side.store.close()
     broken = "CREATE TABLE half (x); CREATE TABLE half (x);"
@@ -227,7 +231,7 @@ async def test_a_disk_that_does_not_answer_makes_the_outcome_unknown(side: Side)
     await side.store.attach("lobby")
     await side.say("lobby", "before")
     frozen = threading.Event()
-    side.store._writer.put(lambda _: frozen.wait(DEADLINE_S), lambda *_: None, bare=True)
+    writer_of(side).put(lambda _: frozen.wait(DEADLINE_S), lambda *_: None, bare=True)
     started = time.monotonic()
     first = message("lobby", "a", ref="k1")
     side.store.append(first)
@@ -247,6 +251,7 @@ async def test_a_disk_that_does_not_answer_makes_the_outcome_unknown(side: Side)
     (again,) = await side.append(message("lobby", "a", ref="k1"))
     assert (again.repeated, again.id) == (True, told[1].id)
     assert await side.history("lobby") == ["before", "a"]
+    assert [side.recorder.drafts.count(draft) for draft in (first, behind, again)] == [1, 1, 1]
 
 
 async def test_more_than_the_disk_can_take_is_refused_in_order(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,15 +275,19 @@ async def test_after_close_sends_are_refused(side: Side) -> None:
 
 
 async def is_back(side: Side) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while side.store.away is not None:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: side.store.away is None)
+
+
+def writer_of(side: Side) -> sqlite_writer.Writer:
+    """The thread that stands for the disk in these tests."""
+    assert isinstance(side.store, SqliteStore)
+    return side.store._writer
 
 
 async def pragma(side: Side, text: str) -> None:
     """Set something on the writing connection."""
     done = asyncio.Event()
-    side.store._writer.put(lambda it: it.execute(f"PRAGMA {text}").fetchall(), lambda *_: done.set(), bare=True)
+    writer_of(side).put(lambda it: it.execute(f"PRAGMA {text}").fetchall(), lambda *_: done.set(), bare=True)
     await asyncio.wait_for(done.wait(), DEADLINE_S)
 
 
@@ -291,7 +300,7 @@ async def test_a_deleted_text_is_nowhere_in_the_files(side: Side, path: Path) ->
     await side.one(edit("lobby", given[1], long + "!"))
     await side.one(delete("lobby", given[1]))
     await side.one(edit("lobby", given[1], long + "?"))
-    await until(lambda: not any(b"battery" in file.read_bytes() for file in path.parent.iterdir()))
+    await eventually(lambda: not any(b"battery" in file.read_bytes() for file in path.parent.iterdir()))
 
     assert await side.history("lobby") == ["before", "after"]
     assert b"after" in path.read_bytes()
@@ -304,7 +313,7 @@ async def test_what_is_too_old_is_removed_from_the_file(path: Path) -> None:
         clock.now += 100
         await side.say("lobby", "young")
     async with opened(path, clock, max_age_s=60) as side:
-        await until(lambda: count(path, "entry") == count(path, "place") == 1)
+        await eventually(lambda: count(path, "entry") == count(path, "place") == 1)
 
         assert count(path, "ref") == 0
         assert await side.history("lobby") == ["young"]
@@ -317,7 +326,7 @@ async def test_an_idle_room_is_removed_from_the_file(path: Path) -> None:
         clock.now += 4000
         await side.say("den", "young")
     async with opened(path, clock, idle_room_s=3600) as side:
-        await until(lambda: count(path, "entry") == count(path, "place") == count(path, "room") == 1)
+        await eventually(lambda: count(path, "entry") == count(path, "place") == count(path, "room") == 1)
 
         assert await side.history("den") == ["young"]
         assert count(path, "vanished") == 0
@@ -333,6 +342,34 @@ async def test_a_room_that_comes_back_before_its_old_entries_are_removed_is_new(
         assert new > old
         assert [event.prev for event in (await side.all("lobby")).events] == [NOTHING]
         assert await side.history("lobby") == ["new"]
+
+
+async def test_a_repeat_of_what_retention_took_is_one_after_a_restart_too(path: Path) -> None:
+    clock = Clock()
+    async with opened(path, clock, max_events=5) as side:
+        (first,) = await side.append(message("lobby", "hi", ref="k1", session=BEN))
+        await side.say("lobby", *map(str, range(200)))
+        await eventually(lambda: count(path, "entry") == 5)
+    async with opened(path, clock, max_events=5) as side:
+        (again,) = await side.append(message("lobby", "hi", ref="k1", session=BEN))
+
+        assert (again.repeated, again.id) == (True, first.id)
+
+
+async def test_the_lobby_knows_what_is_not_filed_yet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    async with opened(path, clock) as side:
+        await side.say("lobby", "a")
+        await side.say("den", "b")
+        await eventually(lambda: count(path, "place") == 2)
+        monkeypatch.setattr(sqlite_upkeep, "QUIET_S", 60)
+        clock.now += 10
+        (last,) = await side.say("lobby", "c")
+        lines = await side.store.rooms(10)
+
+        assert count(path, "place") == 2
+        assert (lines[0].key, lines[0].active_ms) == ("lobby", last.ms)
+        assert [text_of(line.last or b"{}") for line in lines] == ["c", "b"]
 
 
 def opened(path: Path, clock: Clock, **retention: int) -> Opened:
@@ -353,12 +390,6 @@ class Opened:
 
     async def __aexit__(self, *_: object) -> None:
         await self.store.close()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not is_so():
-            await asyncio.sleep(0.01)
 
 
 def count(path: Path, table: str) -> int:
@@ -442,7 +473,8 @@ async def test_what_was_acknowledged_outlives_kill_9(path: Path) -> None:
     await store.open()
     side = Side(store, recorder)
 
-    kept, cursor, more = [], NOTHING, True
+    kept: list[Event] = []
+    cursor, more = NOTHING, True
     while more:
         page = await store.after("lobby", cursor, 1000)
         kept, cursor, more = kept + page.events, page.position, page.more

@@ -1,0 +1,88 @@
+"""The listening sockets: systemd's, a unix socket, or a TCP port. Layer 4.
+
+They are opened before the event loop exists, so that a supervisor can open them once and its workers inherit them: a
+connection that waits when a worker dies is taken by another, which SO_REUSEPORT would not do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from chat_aiohttp.config import ServerTable
+from chat_aiohttp.errors import CannotStart
+from chat_aiohttp.systemd import inherited_sockets
+
+BACKLOG: Final = 1024  # connections the kernel holds while we are busy with others
+EX_TEMPFAIL: Final = 75  # sysexits.h
+
+_REMEDIES = {
+    errno.EADDRINUSE: "another program listens there: stop it, or give --port another number",
+    errno.EACCES: "this user may not listen there: choose a port above 1023 or another folder",
+    errno.EADDRNOTAVAIL: "this machine does not have that address",
+}
+
+
+def open_listeners(server: ServerTable, environ: Mapping[str, str]) -> list[socket.socket]:
+    """Sockets that listen, non-blocking. Raises CannotStart with the cause and the remedy."""
+    if given := inherited_sockets(environ, os.getpid()):
+        return [inherited.socket for inherited in given]
+    try:
+        return [_unix(Path(server.unix))] if server.unix else _tcp(server.host, server.port)
+    except OSError as error:
+        where = server.unix or f"{server.host}:{server.port}"
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "check server.host, server.port and server.unix")
+        raise CannotStart("cannot_listen", f"can't listen on {where}: {reason}; {remedy}", EX_TEMPFAIL) from None
+
+
+def address_of(listeners: list[socket.socket]) -> str:
+    """Where people find us, for the start line."""
+    first = listeners[0]
+    if first.family == socket.AF_UNIX:
+        return str(first.getsockname())
+    host, port = first.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/chat/"
+
+
+def _tcp(host: str, port: int) -> list[socket.socket]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    listeners: list[socket.socket] = []
+    for family, _, _, _, address in dict.fromkeys(found):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listeners.append(listener)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        _listen(listener)
+    return listeners
+
+
+def _unix(path: Path) -> socket.socket:
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    _listen(listener)
+    return listener
+
+
+def _listen(listener: socket.socket) -> None:
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+
+
+def _remove_stale(path: Path) -> None:
+    """A socket that nobody listens on any more is in the way; one that somebody answers on is not ours to remove."""
+    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()

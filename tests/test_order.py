@@ -1,0 +1,136 @@
+"""A sender's order after a refusal: what is behind it waits, and a doubt is looked into."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from chat_aiohttp.errors import Refused, Unknown
+from chat_aiohttp.events import EventId
+from chat_aiohttp.order import SenderOrder
+from chat_aiohttp.rooms import Member, Room
+from chat_aiohttp.store.memory import MemoryStore
+
+STORED = EventId(1, 0)
+REFUSED = Refused("log_away", "away")
+UNKNOWN = Unknown("unknown", "no answer")
+
+
+class Remembering(MemoryStore):
+    """Remembers one ref; *away* makes it refuse to say."""
+
+    def __init__(self, ref: str | None) -> None:
+        super().__init__()
+        self.ref = ref
+        self.is_away = False
+        self.asked = asyncio.Event()
+
+    async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:
+        self.asked.set()
+        if self.is_away:
+            raise REFUSED
+        return STORED if ref == self.ref else None
+
+
+@pytest.fixture
+def member() -> Member:
+    nothing: Any = None
+    room = Room(key="lobby", title="Lobby", position=STORED, switchboard=nothing, rest=0)
+    return Member(room=room, session=b"s", public_id="p", name="Ada", v1=True)
+
+
+async def looked(store: Remembering) -> None:
+    await asyncio.wait_for(store.asked.wait(), 5)
+    store.asked.clear()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def test_what_is_behind_a_refused_send_waits_until_it_comes_again(member: Member) -> None:
+    order = SenderOrder(store=Remembering(None))
+
+    order.hold(member, REFUSED, "a")
+
+    assert order.holds(member, "b")
+    assert order.holds(member, None)
+    assert not order.holds(member, "a")
+    order.release(member)
+    assert member.held is None
+
+
+async def test_the_first_refused_one_is_what_holds(member: Member) -> None:
+    order = SenderOrder(store=Remembering(None))
+
+    order.hold(member, REFUSED, "a")
+    order.hold(member, REFUSED, "b")
+
+    assert order.holds(member, "b")
+    assert not order.holds(member, "a")
+
+
+async def test_an_unknown_send_that_is_in_the_log_holds_nobody(member: Member) -> None:
+    store = Remembering("a")
+    order = SenderOrder(store=store)
+    order.hold(member, UNKNOWN, "a")
+
+    assert order.holds(member, "b")
+    await looked(store)
+
+    assert member.held is None
+
+
+async def test_an_unknown_send_that_is_not_in_the_log_goes_on_holding(member: Member) -> None:
+    store = Remembering(None)
+    order = SenderOrder(store=store)
+    order.hold(member, UNKNOWN, "a")
+
+    assert order.holds(member, "b")
+    await looked(store)
+
+    assert order.holds(member, "b")
+
+
+async def test_a_refused_send_is_not_looked_for(member: Member) -> None:
+    store = Remembering("a")
+    order = SenderOrder(store=store)
+    order.hold(member, REFUSED, "a")
+
+    assert order.holds(member, "b")
+    await asyncio.sleep(0)
+
+    assert not store.asked.is_set()
+
+
+async def test_while_the_log_is_away_the_doubt_stays_and_is_looked_into_again(member: Member) -> None:
+    store = Remembering("a")
+    store.is_away = True
+    order = SenderOrder(store=store)
+    order.hold(member, UNKNOWN, "a")
+    assert order.holds(member, "b")
+    await looked(store)
+
+    store.is_away = False
+    assert order.holds(member, "b")
+    await looked(store)
+
+    assert member.held is None
+
+
+async def test_stopping_ends_what_is_being_looked_into(member: Member) -> None:
+    class Stuck(Remembering):
+        async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:
+            self.asked.set()
+            await asyncio.Event().wait()
+            return None
+
+    store = Stuck("a")
+    order = SenderOrder(store=store)
+    order.hold(member, UNKNOWN, "a")
+    order.holds(member, "b")
+    await asyncio.wait_for(store.asked.wait(), 5)
+
+    await asyncio.wait_for(order.stop(), 5)
+
+    assert member.held == "a"
