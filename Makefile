@@ -8,11 +8,11 @@ JOBS ?= 2
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format screenshots dist clean chromium
+.PHONY: help run test lint types format two-instances screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run ## start the chat on http://127.0.0.1:8000/chat/ (PORT=, ARGS=)
 	@exec .venv/bin/chat-aiohttp --port $(PORT) $(ARGS)
@@ -30,6 +30,10 @@ types: .venv/.test ## the type checker, strict
 format: .venv/.test ## put the style right
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+two-instances: .venv/.test ## 2 x 500 members, 10,000 messages over one Valkey: all of them, once, in one order
+	@TWO_INSTANCES_MEMBERS=500 TWO_INSTANCES_MESSAGES=10000 .venv/bin/python -m pytest -q -s \
+	  tests/integration/test_two_instances.py -k everyone
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots

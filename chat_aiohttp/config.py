@@ -88,7 +88,7 @@ class FanoutTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue_bytes: Annotated[int, Meta(ge=65_536, le=2**30, description="a whole number from 65536 to 2^30")] = 2**20
     send_buffer_bytes: Annotated[
         int, Meta(ge=0, le=2**30, description="a whole number from 0 (the kernel's own) to 2^30")
-    ] = 0
+    ] = 262_144
 
 
 class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

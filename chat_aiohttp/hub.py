@@ -179,7 +179,8 @@ class Hub:
             case wire.Send():
                 self.publish(member, command)
             case wire.Typing():
-                if self._bucket(member).take(TYPING_COST, self._clock()):
+                now = self._clock()
+                if self._bucket(member, now).take(TYPING_COST, now):
                     self.attendance.typing(member)
             case wire.Ping():
                 self.switchboard.send(member, wire.PONG)
@@ -212,19 +213,22 @@ class Hub:
         """Why *member* may not write now; None: it may."""
         if member.held is not None and self._order.holds(member, ref):
             return Refused("held", "A message before this one was refused. Send that one again first.")
-        if self.away is not None:
+        if self.draining or self.store.away is not None:
             return Refused("log_away", "The room's log does not answer. Send again with the same ref.")
-        if not self._bucket(member).take(1, self._clock()):
-            wait = self._bucket(member).wait(1, self._clock())
+        now = self._clock()
+        bucket = self._bucket(member, now)
+        if not bucket.take(1, now):
+            wait = max(0.1, bucket.wait(1, now))
             return Refused("too_fast", f"That was too fast. Send again in {wait:.1f} seconds.")
         if member.held is not None:
             self._order.release(member)
         return None
 
-    def _bucket(self, member: Member) -> TokenBucket:
-        if member.bucket is None:
-            member.bucket = TokenBucket(self._rate, self._clock())
-        return member.bucket
+    def _bucket(self, member: Member, now: float) -> TokenBucket:
+        bucket = member.bucket
+        if bucket is None:
+            bucket = member.bucket = TokenBucket(self._rate, now)
+        return bucket
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None) -> None:
         if error.retryable and ref is not None:

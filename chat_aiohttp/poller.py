@@ -62,11 +62,7 @@ class _Selector:
         self._selector.unregister(fd)
 
     def poll(self) -> list[tuple[int, int]]:
-        ready = self._selector.select(0)
-        return [
-            (key.fd, (READ if mask & selectors.EVENT_READ else 0) | (WRITE if mask & selectors.EVENT_WRITE else 0))
-            for key, mask in ready
-        ]
+        return [(key.fd, _from_selector(mask)) for key, mask in self._selector.select(0)]
 
     def close(self) -> None:
         self._selector.close()

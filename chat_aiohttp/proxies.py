@@ -40,7 +40,7 @@ class Proxies:
             return Peer(remote, request.scheme, request.headers.get("Host", ""))
         headers = request.headers
         scheme = headers.get("X-Forwarded-Proto", request.scheme).strip().lower()
-        host = headers.get("X-Forwarded-Host", headers.get("Host", "")).strip()
+        host = headers.get("X-Forwarded-Host", headers.get("Host", "")).partition(",")[0].strip()
         chain = [hop.strip() for hop in ",".join(headers.getall("X-Forwarded-For", ())).split(",") if hop.strip()]
         return Peer(self._client(chain, remote), scheme if scheme in _DEFAULT_PORTS else request.scheme, host)
 

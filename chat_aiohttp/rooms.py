@@ -25,6 +25,8 @@ from chat_aiohttp.names import shard_of
 from chat_aiohttp.switchboard import Socket, Switchboard
 from chat_aiohttp.wire import event_frame
 
+GATHERED_BYTES = 131_072  # then a room sends, rested or not: a flush must fit members' queues, which are bounded
+
 # The kinds that clients are sent; others wait for a version that knows them.
 _PLAIN_KINDS = frozenset((MESSAGE,))
 _V1_KINDS = frozenset((MESSAGE, EDIT, DELETE, REACTION))
@@ -59,7 +61,7 @@ class Room:
     """The members of one room here, and the frames on their way to them."""
 
     __slots__ = (
-        "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard", "_waiting",
+        "_bytes", "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard", "_waiting",
         "_withheld", "arriving", "key", "losses", "plain", "position", "title", "v1",
     )  # fmt: skip
 
@@ -74,6 +76,7 @@ class Room:
         self._switchboard = switchboard
         self._rest = rest
         self._pending: list[_Pending] = []
+        self._bytes = 0  # of the pending frames
         self._withheld = 0  # how many of the pending frames plain members get otherwise or not at all
         self._cursors: dict[Member, EventId] = {}  # members who have some of what is pending, or of what will come
         self._flushing = False
@@ -114,9 +117,13 @@ class Room:
         if event.id <= self.position:
             return
         self.position = event.id
-        if event.kind in _V1_KINDS:
+        kind = event.kind
+        if kind == MESSAGE:
             frame = event_frame(event)
-            self._put(event.id, frame, frame if event.kind in _PLAIN_KINDS else b"")
+            self._pending.append((event.id, frame, frame))
+            self._bytes += len(frame)
+        elif kind in _V1_KINDS:
+            self._put(event.id, event_frame(event), b"")
 
     def tell(self, frame: bytes) -> None:
         """Send *frame* to chat.v1 members, in its place between the events."""
@@ -136,6 +143,7 @@ class Room:
 
     def _put(self, event_id: EventId, frame: bytes, plain_frame: bytes) -> None:
         self._pending.append((event_id, frame, plain_frame))
+        self._bytes += len(frame)
         self._withheld += plain_frame is not frame
 
     def flush(self) -> None:
@@ -143,7 +151,7 @@ class Room:
         if not self._pending or self._waiting or self._flushing:
             return
         wait = self._rested_at - perf_counter()
-        if wait > 0:
+        if wait > 0 and self._bytes < GATHERED_BYTES:
             self._waiting = True
             asyncio.get_running_loop().call_later(wait, self._wake)
         else:
@@ -158,15 +166,17 @@ class Room:
         began = perf_counter()
         self._flushing = True  # before the first write: whom a write finds gone may put something into this room
         pending, withheld = self._pending, self._withheld
-        self._pending, self._withheld, self._sending = [], 0, self.position
-        data = b"".join([frame for _, frame, _ in pending])
+        self._pending, self._withheld, self._bytes, self._sending = [], 0, 0, self.position
+        if len(pending) == 1:
+            _, data, plain_data = pending[0]
+        else:
+            data = b"".join([frame for _, frame, _ in pending])
+            plain_data = b"".join([plain for _, _, plain in pending]) if withheld else data
         jobs: list[_Job] = []
         if self.v1:
             jobs.append((tuple(self.v1), data))
-        if self.plain:
-            plain_data = b"".join([plain for _, _, plain in pending]) if withheld else data
-            if plain_data:
-                jobs.append((tuple(self.plain), plain_data))
+        if self.plain and plain_data:
+            jobs.append((tuple(self.plain), plain_data))
         if self._cursors:
             self._send_after_cursors(pending)
             self._go_live()

@@ -235,10 +235,10 @@ class Switchboard:
         """Write *data* once to each of *members* from index *start* on, for about one slice. Where it stopped:
         `len(members)` when all had their turn, else call again, later, with what it returned."""
         write, size, end = os.write, len(data), len(members)
-        deadline = perf_counter() + self._slice_s
+        deadline = perf_counter() + self._slice_s if end > SLICE_CHECK else 0.0
         while start < end:
-            stop = min(start + SLICE_CHECK, end)
-            for socket in members[start:stop]:
+            stop = start + SLICE_CHECK
+            for socket in members[start:stop] if end > SLICE_CHECK else members:
                 if socket.closing or socket.fd < 0:
                     continue
                 if socket.queue:
@@ -255,8 +255,8 @@ class Switchboard:
                     self._enqueue(socket, memoryview(data)[written:] if written else data)
             start = stop
             if start < end and perf_counter() > deadline:
-                break
-        return start
+                return start
+        return end
 
     def _enqueue(self, socket: Socket, data: bytes | memoryview) -> None:
         if socket.queued + len(data) > self._queue_bytes + self._paced_bytes(socket):

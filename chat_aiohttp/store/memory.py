@@ -74,13 +74,16 @@ class Log:
     def _wipe(self, target: EventId) -> None:
         for event_id in (target, *(event.id for event in self.about[target])):
             self._blank(event_id)
-        self.about[target] = [event for event in self.about[target] if event.kind == DELETE]
 
     def _blank(self, event_id: EventId) -> None:
+        """Leave of the event nothing but its place. A delete has no text, and can't be deleted."""
         place = bisect_left(self.events, event_id, key=_by_id)
         gone = self.events[place] if place < len(self.events) else None
-        if gone is not None and gone.id == event_id and gone.kind != DELETE:
-            self.events[place] = Event(gone.room, gone.id, gone.prev, gone.kind, b"", gone.target)
+        if gone is None or gone.id != event_id or gone.kind == DELETE:
+            return
+        self.events[place] = Event(gone.room, gone.id, gone.prev, gone.kind, b"", gone.target)
+        if gone.target is not None:
+            self.about[gone.target] = [event for event in self.about[gone.target] if event.id != event_id]
 
 
 class MemoryStore(LocalStore):

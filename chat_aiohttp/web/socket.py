@@ -52,7 +52,8 @@ async def room_socket(request: web.Request) -> web.StreamResponse:
 def _enter(request: web.Request, room: Room, wish: Wish) -> web.StreamResponse:
     hub = request.app[keys.HUB]
     member = hub.member(room, session=wish.session, who=wish.who, name=wish.name, v1=wish.v1)
-    fd, early = take_over(request, V1 if wish.v1 else None)
+    bound = request.app[keys.CONFIG].fanout.send_buffer_bytes
+    fd, early = take_over(request, V1 if wish.v1 else None, send_buffer=bound)
     hub.enter(member, fd, early=early, after=wish.after, history=wish.history)
     return Departed()
 

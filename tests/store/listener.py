@@ -65,7 +65,7 @@ class Recorder:
 async def eventually(is_so: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
     """Wait until *is_so*, for what nothing tells about: it is asked again and again until the deadline."""
     async with asyncio.timeout(DEADLINE_S):
-        while not (await so if isinstance(so := is_so(), Awaitable) else so):  # noqa: ASYNC110 - nothing to wait for
+        while not (await so if isinstance(so := is_so(), Awaitable) else so):
             await asyncio.sleep(0.01)
 
 

@@ -52,7 +52,7 @@ def stranger(room: str) -> str:
 async def when(is_so: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
     """Wait until *is_so*, looking often."""
     async with asyncio.timeout(deadline_s):
-        while not is_so():  # noqa: ASYNC110  # a store's health has no event to wait for
+        while not is_so():  # a store's health has no event to wait for
             await asyncio.sleep(0.005)
 
 
