@@ -61,8 +61,8 @@ class Room:
     """The members of one room here, and the frames on their way to them."""
 
     __slots__ = (
-        "_bytes", "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard", "_waiting",
-        "_withheld", "arriving", "key", "losses", "plain", "position", "title", "v1",
+        "_bytes", "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard",
+        "_waiting", "_withheld", "arriving", "key", "losses", "plain", "position", "title", "v1",
     )  # fmt: skip
 
     def __init__(self, *, key: str, title: str, position: EventId, switchboard: Switchboard, rest: float) -> None:

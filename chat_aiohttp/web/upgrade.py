@@ -36,8 +36,8 @@ class Departed(web.StreamResponse):
 def take_over(request: web.Request, protocol: str | None, *, send_buffer: int = 0) -> tuple[int, bytes]:
     """The connection's descriptor, which is the caller's from now on, answered with the 101; and what came early.
 
-    The caller has checked the handshake. *send_buffer* bounds what the kernel holds for a reader who is behind, in bytes
-    (0: as it likes, up to megabytes). Raises Refused when the client is already gone or no descriptor is left.
+    The caller has checked the handshake. *send_buffer* bounds what the kernel holds for a reader who is behind, in
+    bytes (0: as it likes, up to megabytes). Raises Refused when the client is already gone or no descriptor is left.
     """
     transport, handler = request.transport, request.protocol
     if transport is None or transport.is_closing() or transport.get_write_buffer_size():
