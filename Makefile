@@ -46,6 +46,8 @@ clean: ## remove what the words above made
 	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find chat_aiohttp tests -name __pycache__ -prune -exec rm -rf {} +
 
+-include bench/bench.mk
+
 # Stamps: what is installed stays until what it depends on changes, so that a second `make run` starts at once.
 
 .venv/.python:

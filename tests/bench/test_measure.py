@@ -31,10 +31,19 @@ ABOUT: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["floor-a", "floor-b", "chat-memory"])
-def test_a_work_gives_its_figures_and_no_faults(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
 
+
+@pytest.fixture(autouse=True)
+def cache(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of the tests' own, in which the C programs are compiled once."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(programs))
+
+
+@pytest.mark.parametrize("name", ["floor-a", "floor-b", "chat-memory"])
+def test_a_work_gives_its_figures_and_no_faults(name: str) -> None:
     figures = measure.run(OURS[name], SMALL, LENGTHS)
 
     assert faults_of(figures) == ""
@@ -45,8 +54,7 @@ def test_a_work_gives_its_figures_and_no_faults(name: str, monkeypatch: pytest.M
     assert figures["connect_us"] > 0
 
 
-def test_idle_members_are_weighed_without_anybody_talking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_idle_members_are_weighed_without_anybody_talking() -> None:
     work = Work(name="D", title="idle", rooms=10, members=20, senders=0)
 
     figures = measure.run(OURS["floor-a"], work, LENGTHS)
@@ -56,8 +64,7 @@ def test_idle_members_are_weighed_without_anybody_talking(monkeypatch: pytest.Mo
     assert "us" not in figures
 
 
-def test_a_server_that_does_not_start_fails_with_what_it_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_a_server_that_does_not_start_fails_with_what_it_said() -> None:
     broken = Server(name="broken", title="broken", command=lambda place: ["sh", "-c", "echo no licence; exit 3"])
 
     with pytest.raises(Failed, match=r"(?s)exit code 3.*no licence"):
@@ -94,8 +101,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_the_floor_answers_before_it_is_asked_for_a_socket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+def test_the_floor_answers_before_it_is_asked_for_a_socket(tmp_path: Path) -> None:
     port = free_port()
     command = OURS["floor-a"].command(Place(port=port, folder=tmp_path))
 

@@ -4,6 +4,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const drawn = new Map();  // id -> node, to be cloned
 const MOST = 500;
+const LIMES = 65;  // degrees after yellow that all look alike to the eye, left out
 
 export function faceOf(id) {
   const known = drawn.get(id) ?? draw(id);
@@ -16,7 +17,8 @@ export function faceOf(id) {
 
 function draw(id) {
   const next = bytesFrom(id);
-  const hue = ((next() << 8) | next()) * 137.508 % 360;
+  const turn = ((next() << 8) | next()) * 137.508 % (360 - LIMES);
+  const hue = turn < 60 ? turn : turn + LIMES;
   const face = document.createElement("span");
   face.className = "face";
   face.setAttribute("aria-hidden", "true");
@@ -35,7 +37,7 @@ function cells(next) {
       if (kind % 3 !== 0) shapes.push(cell(kind, x, y), cell(kind, 3 - x, y));
     }
   }
-  return shapes.length > 4 ? shapes : [...shapes, cell(3, 1, 1), cell(3, 2, 1), cell(1, 1, 2), cell(1, 2, 2)];
+  return shapes.length > 6 ? shapes : [...shapes, cell(3, 1, 1), cell(3, 2, 1), cell(1, 1, 2), cell(1, 2, 2)];
 }
 
 function cell(kind, x, y) {
