@@ -23,7 +23,8 @@ import pytest
 from chat_aiohttp.store import Retention, Store
 from tests.store.contract_append import AppendContract, DedupContract
 from tests.store.contract_follow import FollowContract, LeaseContract, SharedContract, SignalContract
-from tests.store.contract_read import AfterContract, AgeContract, BeforeContract, RoomsContract
+from tests.store.contract_read import AfterContract, AgeContract, BeforeContract
+from tests.store.contract_rooms import RoomsContract
 from tests.store.listener import Clock, Recorder, Reopen, Side, Start
 
 
