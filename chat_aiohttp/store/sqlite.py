@@ -286,12 +286,21 @@ class SqliteStore(LocalStore):
     # -- reading
 
     async def attach(self, room: str) -> EventId:
+        await self._know(room)
+        self._followed.add(room)
+        return self._position(room)
+
+    async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:
+        await self.drain()  # the refs of a batch under way are in memory before they are on the disk
+        super()._check()
+        await self._know(room)
+        return self._refs.find(room, session, ref)
+
+    async def _know(self, room: str) -> None:
         self._check()
         while self._ledger.missing([room]):
             recalled = await self._ask(recall([room], self._ms_ago(REF_MEMORY_S)))
             self._ledger.learn([room], recalled, self._clock())
-        self._followed.add(room)
-        return self._position(room)
 
     def _position(self, room: str) -> EventId:
         """The last id that was told: what is being committed now is still to come."""

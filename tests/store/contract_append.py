@@ -159,6 +159,20 @@ class DedupContract:
 
         assert await side.history("lobby") == ["hi", "hi"]
 
+    async def test_a_ref_is_found_where_it_was_stored(self, side: Side) -> None:
+        (first,) = await side.append(message("lobby", "hi", ref="k1"))
+
+        assert await side.store.find_ref("lobby", ADA, "k1") == first.id
+        assert await side.store.find_ref("lobby", ADA, "k2") is None
+        assert await side.store.find_ref("lobby", BEN, "k1") is None
+        assert await side.store.find_ref("den", ADA, "k1") is None
+
+    async def test_a_ref_is_found_after_a_restart(self, side: Side, reopen: Reopen) -> None:
+        (first,) = await side.append(message("lobby", "hi", ref="k1"))
+        side = await reopen(side)
+
+        assert await side.store.find_ref("lobby", ADA, "k1") == first.id
+
     async def test_128_refs_of_a_session_are_remembered(self, side: Side) -> None:
         first = await side.append(*(message("lobby", str(n), ref=f"k{n}") for n in range(328)))
         again = await side.append(*(message("lobby", str(n), ref=f"k{n}") for n in range(200, 328)))

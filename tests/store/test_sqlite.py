@@ -29,7 +29,7 @@ from chat_aiohttp.store import (
 )
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.contract import StoreContract
-from tests.store.listener import DEADLINE_S, Recorder, Side, eventually, ids, message
+from tests.store.listener import ADA, DEADLINE_S, Recorder, Side, eventually, ids, message
 
 
 @pytest.fixture(autouse=True)
@@ -198,6 +198,7 @@ async def test_a_locked_file_refuses_sends_and_comes_back_by_itself(side: Side, 
     foreign.execute("ROLLBACK")
     foreign.close()
     await is_back(side)
+    assert await side.store.find_ref("lobby", ADA, "k1") is None
     again = await side.append(*(message("lobby", text, ref=ref) for text, ref in (("a", "k1"), ("b", "k2"))))
 
     assert [(draft.error, draft.repeated) for draft in again] == [(None, False)] * 2
@@ -241,10 +242,14 @@ async def test_a_disk_that_does_not_answer_makes_the_outcome_unknown(side: Side)
     assert type(behind.error) is Refused
     assert waited < min(APPEND_DEADLINE_S, AWAY_WITHIN_S)
     assert "not answered" in str(side.store.away)
+    with pytest.raises(Refused):
+        await side.store.find_ref("lobby", ADA, "k1")
 
     frozen.set()
     told = await side.told("lobby", 2)
     assert side.store.away is None
+    assert await side.store.find_ref("lobby", ADA, "k1") == told[1].id
+    assert await side.store.find_ref("lobby", ADA, "k2") is None
     (again,) = await side.append(message("lobby", "a", ref="k1"))
     assert (again.repeated, again.id) == (True, told[1].id)
     assert await side.history("lobby") == ["before", "a"]
