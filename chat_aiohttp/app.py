@@ -31,13 +31,14 @@ def create_app(config: Config, *, store_url: str, capacity: int = 1_000_000) -> 
     """The chat as an aiohttp application, for `AppRunner` or as a part of yours. *store_url* as in store.url, not
     empty;
     *capacity*: how many sockets it may hold."""
-    app = web.Application(middlewares=[middlewares.session_cookie, middlewares.errors], client_max_size=_REQUEST_BYTES)
+    app = web.Application(middlewares=[middlewares.errors], client_max_size=_REQUEST_BYTES)
     app[keys.CONFIG] = config
     app[keys.ASSETS] = Assets()
     app[keys.PROXIES] = Proxies(config.server.trusted_proxies)
     app[keys.CAPACITY] = capacity
     app[keys.HUB] = _hub(config, store_url)
     app.on_response_prepare.append(middlewares.security_headers)
+    app.on_response_prepare.append(middlewares.session_cookie)
     app.cleanup_ctx.append(_running)
     pages.setup(app)
     add_routes(app)

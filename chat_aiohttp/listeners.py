@@ -28,8 +28,19 @@ _REMEDIES = {
 }
 
 
-def open_listeners(server: ServerTable, environ: Mapping[str, str]) -> list[socket.socket]:
-    """Sockets that listen, non-blocking. Raises CannotStart with the cause and the remedy."""
+def open_listeners(server: ServerTable, environ: Mapping[str, str], send_buffer: int) -> list[socket.socket]:
+    """Sockets that listen, non-blocking. Raises CannotStart with the cause and the remedy.
+
+    *send_buffer* bounds what the kernel holds for each reader who is behind, in bytes (0: as it likes, megabytes).
+    """
+    listeners = _open(server, environ)
+    if send_buffer:
+        for listener in listeners:  # what is accepted inherits it: no call per connection (tcp(7), SO_SNDBUF)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    return listeners
+
+
+def _open(server: ServerTable, environ: Mapping[str, str]) -> list[socket.socket]:
     if given := inherited_sockets(environ, os.getpid()):
         return [inherited.socket for inherited in given]
     try:

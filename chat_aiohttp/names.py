@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import unicodedata
 import zlib
+from functools import lru_cache
 
 import idna
 
@@ -55,6 +56,7 @@ _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SPACES = " \u3000"  # the ordinary one, and the one that Chinese and Japanese keyboards give
 
 
+@lru_cache(maxsize=4096)  # a room's members come by the same name, and a name takes longer to look at than to remember
 def room_key(name: str) -> tuple[str, str]:
     """The key and the title of the room called *name*. Raises NotAName with the reason."""
     title = _composed("a room", name, ROOM_LIMIT)

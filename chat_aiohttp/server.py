@@ -52,7 +52,7 @@ def run(config: Config, source: str) -> int:
             "give --store redis://…, or --workers 1",
             EX_UNUSABLE,
         )
-    listeners = open_listeners(config.server, os.environ)
+    listeners = open_listeners(config.server, os.environ, config.fanout.send_buffer_bytes)
     process = Process(config, url, source, listeners)
     if config.server.workers == 1:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -119,7 +119,12 @@ class Process:
         config = self.config
         app = create_app(config, store_url=self._url, capacity=_capacity(config.limits.connections))
         runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=True, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=1.0
+            app,
+            access_log=None,
+            handler_cancellation=True,
+            keepalive_timeout=KEEPALIVE_S,
+            tcp_keepalive=False,
+            shutdown_timeout=1.0,
         )
         try:
             await runner.setup()

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 REPLY_S: Final = 2.2  # from a draft's append to its answer; then it is unknown. The contract's 2.5 s less the telling
 LEAST_PATIENCE_S: Final = 0.2  # what has waited longer than leaves this is refused rather than sent too late
 BACKOFF_S: Final = 1.0  # the ceiling of a full-jitter wait between attempts to connect
+# A batch costs some 0.2 ms of CPU here and 0.1 ms in Redis, however little is in it: after a quiet time a message leaves
+# at once, then not before so long.
+REST_S: Final = 0.005
 PROBE_S: Final = 0.5  # between attempts to write while Redis answers but refuses to
 
 PART: Final = "writing"  # this part's name in Health
@@ -134,6 +137,7 @@ class Lane:
             if waited and await link.is_stale():
                 return
             since, batch = self._gathered.take()
+            again_at = monotonic() + REST_S
             self._is_writing = True
             try:
                 await self._write(link, batch, since + REPLY_S - monotonic())
@@ -143,6 +147,8 @@ class Lane:
             if (cause := self._health.causes.get(PART)) is not None:
                 self._refuse_all(cause)
                 await self._until_writable(link)
+            if (rest_s := again_at - monotonic()) > 0:
+                await asyncio.sleep(rest_s)
 
     async def _write(self, link: Link, batch: Batch, patience_s: float) -> None:
         if patience_s < LEAST_PATIENCE_S:

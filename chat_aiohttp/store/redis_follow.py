@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 BLOCK_MS: Final = 800
 REPLY_S: Final = 1.0  # for an answer, beyond the time it may block: together less than the contract's AWAY_WITHIN_S
 READ_EVENTS: Final = 256  # of each shard in one XREAD (COUNT is per stream)
+REST_S: Final = 0.005  # after a read that brought something: what comes meanwhile comes together
 AUDIT_S: Final = 1.0
 BACKOFF_S: Final = 1.0  # the ceiling of a full-jitter wait between attempts to connect
 FILL_ROOMS: Final = 32  # rooms read in one question when a shard is mended
@@ -69,8 +70,10 @@ class Follower:
                 await self._audit(link)
                 self._health.heal(PART)
                 while True:
-                    await self._read(link)
+                    heard = await self._read(link)
                     await self._catch_up(link)
+                    if heard:
+                        await asyncio.sleep(REST_S)
                     if monotonic() >= self._audit_at:
                         await self._audit(link)
             except LinkLost as lost:
@@ -89,8 +92,8 @@ class Follower:
                 raise LinkLost(f"Redis refuses to be followed: {words_of(reply)}", is_sent=True)
         return replies
 
-    async def _read(self, link: Link) -> None:
-        """One XREAD, and telling what it brought."""
+    async def _read(self, link: Link) -> bool:
+        """One XREAD, and telling what it brought; whether it brought anything."""
         shards = {bus: shard for bus, shard in self._following.shards.items() if shard.cursor is not None}
         cursors = [shard.cursor or NO_ID for shard in shards.values()]
         keys = [self._wake_key, *shards]
@@ -111,6 +114,7 @@ class Follower:
                 self._wake_cursor = entries[-1][0]
             elif self._following.shards.get(key) is shards[key]:  # else it was left meanwhile, and perhaps entered anew
                 await self._take(link, shards[key], entries)
+        return bool(reply)
 
     async def _take(self, link: Link, shard: FollowedShard, entries: list[tuple[bytes, list[bytes]]]) -> None:
         """Tell what these entries of the shard's bus say. Tens of thousands of entries a second pass here."""

@@ -6,6 +6,7 @@ The cookie holds 256 random bits that mean nothing but "the same browser as befo
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -16,9 +17,9 @@ _SECRET_BYTES = 32
 _MAX_SECRET = 128
 
 
-def session_of(request: web.Request) -> bytes:
+def session_of(request: web.Request, query: Mapping[str, str]) -> bytes:
     """The 16-byte session of *request*; a new one when it has none. Raises BadInput for a bad `session=`."""
-    if secret := request.query.get("session"):
+    if secret := query.get("session"):
         return query_session(secret)
     if secret := _cookie(request):
         return cookie_session(secret)

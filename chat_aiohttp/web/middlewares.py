@@ -44,13 +44,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=500, text="The server failed. It has been noted.\n")
 
 
-@web.middleware
-async def session_cookie(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give a browser that opens a page its session."""
-    response = await handler(request)
-    if response.content_type == "text/html" and response.status == 200 and not response.prepared:
+async def session_cookie(request: web.Request, response: web.StreamResponse) -> None:
+    """Give a browser that opens a page its session (on_response_prepare: a socket's handshake doesn't pay for it)."""
+    if response.content_type == "text/html" and response.status == 200:
         give_cookie(request, response, secure=request.app[keys.PROXIES].peer(request).scheme == "https")
-    return response
 
 
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -11,9 +11,9 @@ read. tests/web/test_upgrade.py pins that; when a new aiohttp moves them, that t
 from __future__ import annotations
 
 import os
-import socket
 from base64 import b64encode
 from hashlib import sha1
+from typing import Final
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
@@ -33,11 +33,13 @@ class Departed(web.StreamResponse):
         """Send no body."""
 
 
-def take_over(request: web.Request, protocol: str | None, *, send_buffer: int = 0) -> tuple[int, bytes]:
+DEPARTED: Final = Departed()
+
+
+def take_over(request: web.Request, protocol: str | None) -> tuple[int, bytes]:
     """The connection's descriptor, which is the caller's from now on, answered with the 101; and what came early.
 
-    The caller has checked the handshake. *send_buffer* bounds what the kernel holds for a reader who is behind, in
-    bytes (0: as it likes, up to megabytes). Raises Refused when the client is already gone or no descriptor is left.
+    The caller has checked the handshake. Raises Refused when the client is already gone or no descriptor is left.
     """
     transport, handler = request.transport, request.protocol
     if transport is None or transport.is_closing() or transport.get_write_buffer_size():
@@ -47,8 +49,6 @@ def take_over(request: web.Request, protocol: str | None, *, send_buffer: int = 
     except OSError:
         raise Refused("full", "This server is full. Try again in a moment.") from None
     try:
-        if send_buffer:
-            _bound(fd, send_buffer)
         answer = _switching(request.headers["Sec-WebSocket-Key"], protocol)
         if os.write(fd, answer) != len(answer):  # into an empty send buffer: all of it, or the peer is gone
             raise BrokenPipeError
@@ -58,14 +58,6 @@ def take_over(request: web.Request, protocol: str | None, *, send_buffer: int = 
     early = _early_bytes(handler)
     transport.abort()
     return fd, early
-
-
-def _bound(fd: int, send_buffer: int) -> None:
-    connection = socket.socket(fileno=fd)
-    try:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
-    finally:
-        connection.detach()
 
 
 def _early_bytes(handler: RequestHandler) -> bytes:
