@@ -98,7 +98,7 @@ class NpmKit(Kit):
         """Of *name* and node."""
         return self._run(
             "node", "-p", f"'{name} ' + require('{name}/package.json').version + ', node ' + process.version"
-        )
+        ).strip()
 
 
 class DebKit(Kit):

@@ -501,6 +501,8 @@ static void connect_next(void)
     if (member->fd < 0)
         die("member %u: %s: raise the limit of open files (ulimit -n)", started_count, strerror(errno));
     setsockopt(member->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (started_count > heard_count) /* a deaf one: what it doesn't read must not use up this machine's memory for TCP */
+        setsockopt(member->fd, SOL_SOCKET, SO_RCVBUF, &(int){65536}, sizeof(int));
     if (connect(member->fd, (struct sockaddr *)&address, sizeof address) && errno != EINPROGRESS)
         die("connecting member %u: %s", started_count, strerror(errno));
     member->state = CONNECTING;

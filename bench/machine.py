@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sqlite3
 import subprocess
 import sys
@@ -80,5 +81,6 @@ def _first_line(*command: str) -> str:
 
 
 def command() -> str:
-    """What was typed."""
-    return " ".join(["python -m bench", *sys.argv[1:]])
+    """What was typed, less where the results were to go: that is nobody's business but this machine's."""
+    typed = " ".join(["python -m bench", *sys.argv[1:]])
+    return re.sub(r" --(?:json|docs)[ =]\S+", "", typed)

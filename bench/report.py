@@ -126,7 +126,7 @@ work on one core of one machine in one run. How to read it, and what it doesn't 
         columns = _columns(work)
         rows = self._rows(work)
         head = f"| server | {' | '.join(column.head for column in columns)} | × floor | faults |"
-        lines = [head, "|" + "---|" * (len(columns) + 2)]
+        lines = [head, "|" + "---|" * (len(columns) + 3)]
         lines += [self._line(name, row, columns) for name, row in rows]
         plot = self._bars(work, columns[0], rows)
         return f"## {work.name}: {work.title}\n\n{_said(work)}\n\n{plot}\n\n" + "\n".join(lines)

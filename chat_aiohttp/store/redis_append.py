@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 REPLY_S: Final = 2.2  # from a draft's append to its answer; then it is unknown. The contract's 2.5 s less the telling
 LEAST_PATIENCE_S: Final = 0.2  # what has waited longer than leaves this is refused rather than sent too late
 BACKOFF_S: Final = 1.0  # the ceiling of a full-jitter wait between attempts to connect
-# A batch costs some 0.2 ms of CPU here and 0.1 ms in Redis, however little is in it: after a quiet time a message leaves
-# at once, then not before so long.
+# A batch costs some 0.2 ms of CPU here and 0.1 ms in Redis, however little is in it: after a quiet time a message
+# leaves at once, then not before so long.
 REST_S: Final = 0.005
 PROBE_S: Final = 0.5  # between attempts to write while Redis answers but refuses to
 
