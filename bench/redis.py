@@ -1,4 +1,4 @@
-"""A Redis (or Valkey) of the benchmark's own, as docs/redis.md says to run one: AOF, fsync every second."""
+"""A Redis (or Valkey) of the benchmark's own, as docs/deploy.md says to run one: AOF, fsync every second."""
 
 from __future__ import annotations
 

@@ -390,9 +390,17 @@ class Switchboard:
             if socket is not None and not socket.closing:
                 self._ping(socket)
         if self._closing:
-            now = self._loop.time()
-            for socket in [socket for socket in self._closing if socket.closing <= now]:
-                self._cut(socket, NO_CLOSE)
+            self._cut_overdue()
+
+    def _cut_overdue(self) -> None:
+        """Close whom the goodbye has waited for long enough; in slices, since what the kernel still holds for each must
+        be thrown away."""
+        now, deadline = self._loop.time(), perf_counter() + self._slice_s
+        for socket in [socket for socket in self._closing if socket.closing <= now]:
+            self._cut(socket, NO_CLOSE)
+            if perf_counter() > deadline:
+                self._loop.call_soon(self._cut_overdue)
+                return
 
     def _ping(self, socket: Socket) -> None:
         if not socket.heard:
