@@ -12,4 +12,5 @@ refresh();
 setInterval(refresh, EVERY_MS);
 
 const input = document.getElementById("room-name-input");
+input.focus({ preventScroll: true });  // autofocus waits for a first drawing: who types blind would lose a letter
 input.addEventListener("input", () => input.removeAttribute("aria-invalid"));
