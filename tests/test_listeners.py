@@ -1,0 +1,43 @@
+"""What the listening sockets give to every connection they accept."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from chat_aiohttp.config import ServerTable
+from chat_aiohttp.listeners import UNSENT_BYTES, open_listeners
+
+
+def test_an_accepted_connection_bounds_what_the_kernel_keeps_for_it() -> None:
+    (listener,) = open_listeners(ServerTable(port=0), {}, 131_072)
+    with listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            # the kernel doubles what it is asked for (socket(7))
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 131_072
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT_BYTES
+
+
+def test_a_peer_who_never_reads_is_given_little_beyond_its_window() -> None:
+    (listener,) = open_listeners(ServerTable(port=0), {}, 1_048_576)
+    with listener, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+        deaf.connect(listener.getsockname())
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.setblocking(False)
+            taken = 0
+            with pytest.raises(BlockingIOError):
+                while taken < 4_000_000:
+                    taken += os.write(accepted.fileno(), bytes(4096))
+            assert taken < 65_536 + 8 * UNSENT_BYTES
+
+
+def test_a_unix_socket_has_only_the_send_buffer(tmp_path: Path) -> None:
+    (listener,) = open_listeners(ServerTable(unix=str(tmp_path / "chat.sock")), {}, 131_072)
+    with listener:
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 131_072
