@@ -6,8 +6,6 @@ import os
 import socket
 from pathlib import Path
 
-import pytest
-
 from chat_aiohttp.config import ServerTable
 from chat_aiohttp.listeners import UNSENT_BYTES, open_listeners
 
@@ -30,14 +28,21 @@ def test_a_peer_who_never_reads_is_given_little_beyond_its_window() -> None:
         accepted, _ = listener.accept()
         with accepted:
             accepted.setblocking(False)
-            taken = 0
-            with pytest.raises(BlockingIOError):
-                while taken < 4_000_000:
-                    taken += os.write(accepted.fileno(), bytes(4096))
-            assert taken < 65_536 + 8 * UNSENT_BYTES
+            assert _taken(accepted) < 65_536 + 8 * UNSENT_BYTES
 
 
 def test_a_unix_socket_has_only_the_send_buffer(tmp_path: Path) -> None:
     (listener,) = open_listeners(ServerTable(unix=str(tmp_path / "chat.sock")), {}, 131_072)
     with listener:
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 131_072
+
+
+def _taken(full: socket.socket) -> int:
+    """How many bytes it takes before it would block."""
+    taken = 0
+    while taken < 4_000_000:
+        try:
+            taken += os.write(full.fileno(), bytes(4096))
+        except BlockingIOError:
+            break
+    return taken
