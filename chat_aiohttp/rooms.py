@@ -162,6 +162,10 @@ class Room:
         if not self._flushing and self._pending:
             self._send_pending()
 
+    def _look_again(self) -> None:
+        self._waiting = False
+        self.flush()
+
     def _send_pending(self) -> None:
         began = perf_counter()
         self._flushing = True  # before the first write: whom a write finds gone may put something into this room
@@ -195,7 +199,10 @@ class Room:
         self._rested_at = now + self._rest * (now - began)
         self._flushing = False
         self._sent = self._sending
-        self.flush()
+        if self._pending:
+            # Those who got their slice first are answering by now: a look at the sockets gathers what they say.
+            self._waiting = True
+            asyncio.get_running_loop().call_soon(self._look_again)
 
     def _next_slice(self, jobs: list[_Job], start: int, spent: float) -> None:
         # What others did between two slices is not this room's cost.
