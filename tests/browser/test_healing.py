@@ -9,7 +9,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
-from tests.browser.visitor import wait_for_log
+from tests.browser.visitor import Visitor, wait_for_log
 
 MESSAGES = ".msg .text"
 
@@ -122,15 +122,21 @@ def test_a_refusal_is_shown_with_what_to_do(shared_server: ChatServer, arrive: A
     expect(page.locator(".msg")).to_have_count(0)
 
 
-def test_a_terminal_close_says_why_and_stays_away(shared_server: ChatServer, arrive: Arrive) -> None:
-    visitor = arrive(shared_server)
+def watched_links(visitor: Visitor) -> list[WebSocketRoute]:
+    """The page's sockets as they open, each passed on to the server: a test can speak on them in the server's place."""
     links: list[WebSocketRoute] = []
 
-    def watched(link: WebSocketRoute) -> None:
+    def watch(link: WebSocketRoute) -> None:
         link.connect_to_server()
         links.append(link)
 
-    visitor.page.route_web_socket("**/ws/chat/**", watched)
+    visitor.page.route_web_socket("**/ws/chat/**", watch)
+    return links
+
+
+def test_a_terminal_close_says_why_and_stays_away(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    links = watched_links(visitor)
     page = visitor.enter("removed")
     links[0].close(code=4500, reason="")
 
@@ -141,13 +147,7 @@ def test_a_terminal_close_says_why_and_stays_away(shared_server: ChatServer, arr
 
 def test_a_gap_is_a_line_in_the_log(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
-    links: list[WebSocketRoute] = []
-
-    def watched(link: WebSocketRoute) -> None:
-        link.connect_to_server()
-        links.append(link)
-
-    visitor.page.route_web_socket("**/ws/chat/**", watched)
+    links = watched_links(visitor)
     page = visitor.enter("gap")
     visitor.say("before")
     wait_for_log(page, lambda text: text == "before\n")
