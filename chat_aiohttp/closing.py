@@ -10,10 +10,16 @@ RFC 6455 section 7.4 defines the codes below 1016; 4000-4999 are for application
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
+from typing import Final
 
 NO_CLOSE = 1006
 """Never on the wire: the connection ended without a close frame (RFC 6455 section 7.1.5)."""
+
+SHORTEST_RETURN_S: Final = 0.5
+LONGEST_RETURN_S: Final = 20.0
+_INVITATION = re.compile(r"come back in (\d{1,9}) ms", re.ASCII)
 
 
 class Close(IntEnum):
@@ -40,3 +46,23 @@ def should_return(code: int) -> bool:
 def may_be_received(code: int) -> bool:
     """Whether a peer may send *code* in a close frame (RFC 6455 section 7.4.1 and the IANA registry)."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
+def invitation(delay_ms: int) -> str:
+    """The reason of a close that says when to come back."""
+    return f"come back in {delay_ms} ms"
+
+
+def invited_in_s(reason: str) -> float | None:
+    """After how many seconds a close with *reason* asks its client back; None when it does not say."""
+    found = _INVITATION.search(reason)
+    return int(found[1]) / 1000 if found else None
+
+
+def return_delay_s(failures: int, lot: float) -> float:
+    """Full jitter: how long to stay away after the *failures*-th fault in a row (1 and up), nobody having said.
+
+    *lot* is drawn from 0 to 1. Between 0.5 s and a ceiling of 1 s that doubles with each fault, up to 20 s.
+    """
+    ceiling = min(LONGEST_RETURN_S, SHORTEST_RETURN_S * (1 << min(failures, 10)))
+    return SHORTEST_RETURN_S + lot * (ceiling - SHORTEST_RETURN_S)

@@ -5,7 +5,8 @@
     ├── Refused               not now; the same thing with the same ref may be sent again
     │   └── Unknown           it may or may not be in the log: send again with the same ref
     ├── NotAName              a room's or a person's name the validator refuses
-    └── CannotStart           the server refuses to start; the words name the cause and the remedy
+    ├── CannotStart           the server refuses to start; the words name the cause and the remedy
+    └── NotSent, Ended        what a client (client.py) raises when trying again won't help
 
 A code never changes its meaning: clients act on it. Words may change: people read them.
 Raised where the fault is known and translated once, at the edge: web/middlewares.py for HTTP, hub.py for sockets.
@@ -56,3 +57,17 @@ class CannotStart(ChatError):
     def __init__(self, code: str, words: str, exit_code: int = 1) -> None:
         super().__init__(code, words)
         self.exit_code = exit_code
+
+
+class NotSent(ChatError):
+    """A send that failed for good. *code* is the server's (docs/protocol.md), or ``left`` or ``ended``: these two say
+    nothing about whether it was stored. Sent again in the same session with the same ref, it is stored once."""
+
+
+class Ended(ChatError):
+    """The server won't have us back. *close_code* and *reason* as it gave them; a code below 600 is HTTP's."""
+
+    def __init__(self, close_code: int, reason: str) -> None:
+        super().__init__("ended", f"The server ended this for good: {close_code} {reason}".rstrip())
+        self.close_code = close_code
+        self.reason = reason

@@ -22,7 +22,7 @@ import msgspec
 from chat_aiohttp import wire
 from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.catch_up import CatchUp
-from chat_aiohttp.closing import Close
+from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
 from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused
 from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Gap, RoomLine
@@ -307,4 +307,4 @@ class Hub:
         if member.v1:
             going = {"type": "going-away", "delay": delay_ms, "reason": "restarting"}
             self.switchboard.send(member, wire.text_frame(going))
-        self.switchboard.close(member, Close.RESTARTING, f"come back in {delay_ms} ms")
+        self.switchboard.close(member, Close.RESTARTING, invitation(delay_ms))

@@ -13,7 +13,20 @@ PACKAGE = Path(__file__).parent.parent / "chat_aiohttp"
 
 # From the ground up; a name with a dot at its end is a whole package. A file that stands on no floor fails the test.
 FLOORS = {
-    "L0 pure": ("errors", "closing", "events", "frames", "limits", "metrics", "names", "sessions", "wire"),
+    "L0 pure": (
+        "errors",
+        "closing",
+        "events",
+        "frames",
+        "inbox",
+        "limits",
+        "metrics",
+        "names",
+        "outbox",
+        "sessions",
+        "wire",
+    ),
+    "beside the server": ("link", "client"),
     "L1 in-process": ("poller", "presence", "rooms", "switchboard"),
     "L2 stores and the outside": ("store.", "accounts", "webhooks"),
     "L3 use cases": ("attendance", "catch_up", "doors", "hub", "order"),
@@ -24,11 +37,11 @@ FLOORS = {
     "command line": ("cli", "__main__"),
 }
 HEIGHTS = {name: height for height, names in enumerate(FLOORS.values()) for name in names}
-GROUND, STORES, CONFIGURATION = 0, 2, 4
+GROUND, CLIENT, STORES, CONFIGURATION = 0, 1, 3, 5
 
 # The drivers, and who may import them.
 DRIVERS = {
-    "aiohttp": re.compile(r"app|assets|client|keys|proxies|routes|server|web\..*"),
+    "aiohttp": re.compile(r"app|assets|link|keys|proxies|routes|server|web\..*"),
     "aiohttp_jinja2": re.compile(r"app|assets|web\..*"),
     "redis": re.compile(r"store\.redis_.*"),
     "hiredis": re.compile(r"store\.redis_.*"),
@@ -82,6 +95,14 @@ def test_the_stores_know_nothing_of_rooms_and_members() -> None:
     for module in MODULES:
         if height(module) == STORES:
             assert {height(other) for other in ours(MODULES[module])} <= {GROUND, STORES}, module
+
+
+def test_the_client_and_the_server_share_the_ground_floor_alone() -> None:
+    for module in MODULES:
+        if height(module) == CLIENT:
+            assert {height(other) for other in ours(MODULES[module])} <= {GROUND, CLIENT}, module
+        else:
+            assert not {"client", "link", "inbox", "outbox"} & ours(MODULES[module]), module
 
 
 def test_the_web_sees_no_store() -> None:
