@@ -78,7 +78,7 @@ class Outbox(Generic[Answer]):
         entry = self._entries.pop(ref, None)
         if entry is None:
             return None
-        self._refusals = 0
+        self._refusals = int(self._is_refused)
         return entry.answer
 
     def refuse(self, ref: str) -> None:

@@ -13,8 +13,9 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
@@ -145,10 +146,11 @@ def start_server(folder: Path, *args: str, kind: str = VALKEY, aof: bool = False
 
 
 class Proxy:
-    """A TCP proxy before a server, which can swallow what the server answers."""
+    """A TCP proxy before a server, which can swallow what the server answers; before several, it takes them in turn
+    and passes over those that don't answer."""
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    def __init__(self, *ports: int) -> None:
+        self._targets = deque(ports)
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -156,8 +158,13 @@ class Proxy:
 
     @property
     def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def port(self) -> int:
         assert self._server is not None
-        return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
 
     async def __aenter__(self) -> Proxy:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -177,11 +184,22 @@ class Proxy:
             writer.transport.abort()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, asks = await asyncio.open_connection("127.0.0.1", self._target)
+        found = await self._connect()
+        if found is None:
+            writer.transport.abort()
+            return
+        answers, asks = found
         self._ends |= {writer, asks}
         for copy in (self._copy(reader, asks, is_answer=False), self._copy(answers, writer, is_answer=True)):
             task = asyncio.create_task(copy)
             self._tasks.add(task)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        for _ in range(len(self._targets)):
+            self._targets.rotate(-1)
+            with suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", self._targets[0])
+        return None
 
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_answer: bool) -> None:
         try:
