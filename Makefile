@@ -8,7 +8,7 @@ JOBS ?= 2
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format two-instances screenshots dist clean chromium
+.PHONY: help run test lint types format two-instances rolling screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
@@ -34,6 +34,10 @@ format: .venv/.test ## put the style right
 two-instances: .venv/.test ## 2 x 500 members, 10,000 messages over one Valkey: all of them, once, in one order
 	@TWO_INSTANCES_MEMBERS=500 TWO_INSTANCES_MESSAGES=10000 .venv/bin/python -m pytest -q -s \
 	  tests/integration/test_two_instances.py -k everyone
+
+rolling: .venv/.test ## 4 instances restarted in turn, 3 times, under 200 clients: nothing lost, doubled or reordered
+	@ROLLING_INSTANCES=4 ROLLING_CLIENTS=200 ROLLING_ROUNDS=3 .venv/bin/python -m pytest -q -s \
+	  tests/integration/test_rolling_restart.py
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots

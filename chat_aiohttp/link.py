@@ -52,6 +52,7 @@ class Link:
         self._heard = heard
         self._lost = lost
         self._failures = 0  # in a row
+        self._lost_at = 0.0  # loop time; 0: never
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self.wish_s: float | None = None  # after how long the server wants us back, once
 
@@ -88,7 +89,8 @@ class Link:
     async def _talk(self, socket: aiohttp.ClientWebSocketResponse) -> End:
         clock = asyncio.get_running_loop().time
         self._socket, began = socket, clock()
-        log.info("%s: connected", self._place)
+        if self._lost_at:
+            log.info("%s: back after %.3f s", self._place, began - self._lost_at)
         try:
             async with socket, asyncio.TaskGroup() as group:
                 if socket.protocol != PROTOCOL:
@@ -97,7 +99,7 @@ class Link:
                 end = await self._listen(socket)
                 writing.cancel()
         finally:
-            self._socket = None
+            self._socket, self._lost_at = None, clock()
             self._lost()
         if clock() - began > STABLE_S:
             self._failures = 0
