@@ -100,13 +100,18 @@ class Hub:
 
     def door(self, key: str, title: str) -> AbstractAsyncContextManager[Room]:
         """The room, open and followed, for as long as someone stands at its door. Raises Refused while it can't be."""
-        if self.draining:
-            raise Refused("draining", "This server is about to restart. Come back in a moment.")
+        self._check_open()
         return self._doors.stand_at(key, title)
 
     def member(self, room: Room, *, session: bytes, who: str, name: str, v1: bool) -> Member:
-        """A connection that is about to enter *room*."""
+        """A connection that is about to enter *room*, without a wait in between. Raises Refused when a drain has begun
+        while it stood at the door: its goodbyes would have passed it by."""
+        self._check_open()
         return Member(room=room, session=session, public_id=who, name=name, v1=v1)
+
+    def _check_open(self) -> None:
+        if self.draining:
+            raise Refused("draining", "This server is about to restart. Come back in a moment.")
 
     def enter(self, member: Member, fd: int, *, early: bytes, after: EventId | None, history: int) -> None:
         """*member* is in its room now, on descriptor *fd*; *early* is what it sent together with the handshake.

@@ -99,3 +99,20 @@ async def test_a_room_that_cannot_be_opened_is_refused_and_opened_the_next_time(
     store.is_away = False
     async with hub.door("lobby", "Lobby") as room:
         assert room is hub.registry.get("lobby")
+
+
+async def test_whoever_waits_at_the_door_when_a_drain_begins_is_refused(hub: Hub, store: Slow) -> None:
+    """Let in after the goodbyes, they would hold the drain up to its deadline and be cut without one."""
+
+    async def come() -> None:
+        async with hub.door("lobby", "Lobby") as room:
+            hub.member(room, session=b"s" * 16, who="w", name="Ada", v1=True)
+
+    coming = asyncio.create_task(come())
+    await asyncio.wait_for(store.asked.wait(), 5)
+    await hub.drain(5)
+    store.let.set()
+
+    with pytest.raises(Refused) as refusal:
+        await coming
+    assert refusal.value.code == "draining"
