@@ -25,14 +25,15 @@ INSTANCES = int(os.environ.get("ROLLING_INSTANCES", "3"))
 CLIENTS = int(os.environ.get("ROLLING_CLIENTS", "24"))
 ROUNDS = int(os.environ.get("ROLLING_ROUNDS", "1"))
 IN_A_ROOM = 12
-PAUSE_S = 0.02 * CLIENTS / IN_A_ROOM  # between two messages of one client: the load is the same, however many they are
+AT_ONCE = 4  # messages that a client says without waiting for the first one's answer
+PAUSE_S = 0.04 * CLIENTS / IN_A_ROOM  # between a client's turns: the load is the same, however many they are
 BACK_WITHIN_S = 10.0
 DEADLINE_S = 60.0 + 30.0 * ROUNDS * INSTANCES
 DRAINED = re.compile(r"lost \(1012 come back in (\d+) ms\)")
 
 
 class Voice:
-    """One client that says numbered messages, each when the one before is acknowledged, and keeps what it hears."""
+    """One client that says numbered messages, a few when those before are acknowledged, and keeps what it hears."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -52,8 +53,9 @@ class Voice:
             listening = asyncio.create_task(self._listen(room))
             self.entered.set()
             while not stop.is_set():
-                text, asked_at = f"{self.number} {len(self.acked)}", monotonic()
-                self.acked[text] = await room.send(text)
+                asked_at = monotonic()
+                texts = [f"{self.number} {len(self.acked) + count}" for count in range(AT_ONCE)]
+                self.acked.update(zip(texts, await asyncio.gather(*map(room.send, texts)), strict=True))
                 self.longest_s = max(self.longest_s, monotonic() - asked_at)
                 await asyncio.sleep(PAUSE_S)
             await _until(lambda: bool(self.heard) and self.heard[-1].id >= max(self.acked.values()))
@@ -130,9 +132,9 @@ async def _restart_under_load(voices: list[Voice], instances: list[Instance], pr
 
 
 async def _everyone_talks(voices: list[Voice]) -> None:
-    """Wait until everybody had another two messages acknowledged: they are back from the last restart."""
+    """Wait until everybody had two more turns acknowledged: they are back from the last restart."""
     before = [len(voice.acked) for voice in voices]
-    await _until(lambda: all(len(voice.acked) >= had + 2 for voice, had in zip(voices, before, strict=True)))
+    await _until(lambda: all(len(voice.acked) >= had + 2 * AT_ONCE for voice, had in zip(voices, before, strict=True)))
 
 
 async def _log(proxy: Proxy, room: str, voices: list[Voice]) -> list[Message]:
