@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
-from tests.crowd import listen, say
-from tests.instances import running
+from chat_aiohttp.sessions import query_session
+from tests.crowd import Listener, listen, say
+from tests.instances import Instance, running
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -44,22 +49,79 @@ def test_every_file_that_architecture_names_exists() -> None:
     assert [name for name in names if not any((ROOT / base / name).exists() for base in ("chat_aiohttp", "."))] == []
 
 
-async def test_the_bot_of_the_readme_answers(tmp_path: Path) -> None:
-    code = blocks(ROOT / "README.md", "python")[0]
+BOTS = [
+    pytest.param(code, id=f"{page.name}-{place}")
+    for page in (ROOT / "README.md", ROOT / "docs/bots.md")
+    for place, code in enumerate(blocks(page, "python"))
+]
+
+
+@asynccontextmanager
+async def bot(code: str, instance: Instance, folder: Path) -> AsyncIterator[None]:
+    """A bot of the documents at work in *folder*, killed with the block."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "BOT_SECRET": "documented-secret-0123"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code.replace("http://127.0.0.1:8000", instance.url), cwd=folder, env=env
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def heard(listener: Listener, text: str) -> list[dict[str, object]]:
+    return [message for message in listener.messages() if message["message"] == text]
+
+
+async def until(is_so: Callable[[], bool], ask: Callable[[], None] = lambda: None) -> None:
+    """Wait until *is_so*, asking three times a second: a bot may not be in the room yet."""
+    asked_at = 0.0
+    async with asyncio.timeout(20):
+        while not is_so():
+            if monotonic() - asked_at > 0.3:
+                ask()
+                asked_at = monotonic()
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("code", BOTS)
+async def test_the_bots_answer(code: str, tmp_path: Path) -> None:
+    async with running("memory:", tmp_path / "a") as instance, bot(code, instance, tmp_path):
+        me, listener = await listen(instance.socket_url("lobby"), keep=True)
+        await until(lambda: bool(heard(listener, "pong")), lambda: say(me, "ping"))
+        me.close()
+
+
+async def test_the_bot_that_may_die_answers_every_ping_once_whatever_it_had_written_down(tmp_path: Path) -> None:
+    code = blocks(ROOT / "docs/bots.md", "python")[-1]
+
+    def refs() -> list[str]:
+        return sorted(str(pong["ref"]) for pong in heard(listener, "pong"))
+
+    def pings() -> list[str]:
+        return sorted(f"pong {ping['id']}" for ping in heard(listener, "ping"))
+
     async with running("memory:", tmp_path / "a") as instance:
-        bot = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code.replace("http://127.0.0.1:8000", instance.url)
-        )
-        try:
-            me, listener = await listen(instance.socket_url("lobby"), keep=True)
-            async with asyncio.timeout(20):
-                while not any(message["message"] == "pong" for message in listener.messages()):
-                    say(me, "ping")  # again: the bot may not be in the room yet
-                    await listener.until(listener.received + 100, 20)
-            me.close()
-        finally:
-            bot.kill()
-            await bot.wait()
+        me, listener = await listen(instance.socket_url("lobby"), keep=True)
+        async with bot(code, instance, tmp_path):
+            await until(lambda: bool(refs()), lambda: say(me, "ping"))
+        (tmp_path / "last-id").write_text("0-0")  # as if it had died before it wrote
+        say(me, "ping")
+
+        async with bot(code, instance, tmp_path):
+            await until(lambda: set(refs()) >= set(pings()))
+
+        assert refs() == pings()
+        me.close()
+
+
+def test_the_command_that_makes_a_bots_secret_makes_a_good_one() -> None:
+    (command,) = blocks(ROOT / "docs/bots.md", "sh")
+
+    made = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+
+    assert len(query_session(made.stdout.strip())) == 16
 
 
 def test_every_command_of_the_readme_is_one_we_have() -> None:
