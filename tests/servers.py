@@ -146,8 +146,8 @@ def start_server(folder: Path, *args: str, kind: str = VALKEY, aof: bool = False
 
 
 class Proxy:
-    """A TCP proxy before a server, which can swallow what the server answers; before several, it takes them in turn
-    and passes over those that don't answer."""
+    """A TCP proxy before a server, which can swallow what the server is asked or answers; before several, it takes
+    them in turn and passes over those that don't answer."""
 
     def __init__(self, *ports: int) -> None:
         self._targets = deque(ports)
@@ -155,6 +155,8 @@ class Proxy:
         self._ends: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_mute = False  # swallow answers
+        self.is_deaf = False  # swallow what is asked
+        self.swallowed = 0  # bytes, of both
 
     @property
     def url(self) -> str:
@@ -204,9 +206,11 @@ class Proxy:
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, is_answer: bool) -> None:
         try:
             while piece := await source.read(65_536):
-                if not (is_answer and self.is_mute):
-                    sink.write(piece)
-                    await sink.drain()
+                if self.is_mute if is_answer else self.is_deaf:
+                    self.swallowed += len(piece)
+                    continue
+                sink.write(piece)
+                await sink.drain()
         except OSError:
             pass
         finally:

@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from chat_aiohttp import inbox, link
 from chat_aiohttp.client import Ended, Gap, Message, NotSent, Room
-from chat_aiohttp.closing import Close
+from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.errors import BadInput, ChatError, NotAName
 from chat_aiohttp.events import EventId
 from tests.instances import Instance, running
 from tests.servers import Proxy
-from tests.web.chat_client import Server
+from tests.web.chat_client import MakeClient, Server
 from tests.web.conftest import serve, server
 
 __all__ = ["serve", "server"]
@@ -38,6 +39,17 @@ async def next_messages(room: Room, count: int) -> list[Message]:
     return messages
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+def hang_up(server: Server, code: int, reason: str = "") -> None:
+    for member in server.hub.switchboard.sockets():
+        server.hub.switchboard.close(member, code, reason)
+
+
 async def said(room: Room, texts: list[str]) -> list[EventId]:
     """The ids of *texts*, all given at once."""
     async with asyncio.timeout(DEADLINE_S):
@@ -47,8 +59,8 @@ async def said(room: Room, texts: list[str]) -> list[EventId]:
 async def test_what_is_sent_comes_back_with_its_id_to_everybody(server: Server) -> None:
     url = str(server.client.make_url("/"))
     async with Room(f"{url}chat/Lobby/", name="Ada") as ada, Room(f"{url.replace('http', 'ws')}ws/chat/lobby") as bob:
-        stored = await ada.send("hi", ref="r1")
-        again = await ada.send("hi", ref="r1")
+        async with asyncio.timeout(DEADLINE_S):
+            stored, again = await ada.send("hi", ref="r1"), await ada.send("hi", ref="r1")
 
         (heard,) = await next_messages(bob, 1)
         assert heard == Message(stored, "hi", "Ada", ada.me, stored.ms, "r1")
@@ -129,6 +141,26 @@ async def test_what_others_said_meanwhile_is_heard_and_a_lost_answer_doubles_not
         assert [message.text for message in await next_messages(near, 2)] == ["c", "d"]
 
 
+async def test_a_send_that_never_arrived_goes_again_and_nobody_elses_ref_answers_it(tmp_path: Path) -> None:
+    async with (
+        running("memory:", tmp_path) as instance,
+        Proxy(instance.port) as proxy,
+        Room(page(instance)) as near,
+        Room(page(proxy)) as far,
+    ):
+        proxy.is_deaf = True
+        lost = asyncio.create_task(far.send("far's", ref="r1"))
+        await until(lambda: proxy.swallowed > 0)
+        nears = await near.send("near's", ref="r1")
+        await next_messages(far, 1)
+        proxy.cut()
+        proxy.is_deaf = False
+
+        async with asyncio.timeout(DEADLINE_S):
+            assert await lost > nears
+        assert [message.text for message in await next_messages(near, 2)] == ["near's", "far's"]
+
+
 async def test_a_log_that_was_lost_shows_as_a_gap_to_go_on_from(tmp_path: Path) -> None:
     async with running("memory:", tmp_path) as instance, Room(page(instance)) as room:
         last = await room.send("before")
@@ -177,13 +209,10 @@ async def test_refusals_that_pass_are_sent_again_in_order(tmp_path: Path) -> Non
 
 async def test_a_final_refusal_is_raised_by_its_send_alone(server: Server) -> None:
     async with Room(str(server.client.make_url("/chat/lobby/"))) as room:
-        outcomes = await asyncio.gather(
-            *(room.send(text, ref=ref) for text, ref in (("a", "r1"), ("x" * 4001, "r2"), (" ", "r3"), ("b", "r4"))),
-            room.send("y" * 70_000),
-            room.send("z", ref="r" * 65),
-            room.send("again", ref="r4"),
-            return_exceptions=True,
-        )
+        sends = [("a", "r1"), ("x" * 4001, "r2"), (" ", "r3"), ("b", "r4")]
+        sends += [("y" * 70_000, "r5"), ("z", "r" * 65), ("again", "r4")]
+        async with asyncio.timeout(DEADLINE_S):
+            outcomes = await asyncio.gather(*(room.send(text, ref=ref) for text, ref in sends), return_exceptions=True)
         codes = [outcome.code if isinstance(outcome, ChatError) else type(outcome) for outcome in outcomes]
 
         assert codes == [
@@ -199,8 +228,7 @@ async def test_a_final_refusal_is_raised_by_its_send_alone(server: Server) -> No
 async def test_a_close_for_good_ends_the_iteration_with_its_code_and_reason(server: Server) -> None:
     async with Room(str(server.client.make_url("/chat/lobby/"))) as room:
         await room.send("last words")
-        for member in server.hub.switchboard.sockets():
-            server.hub.switchboard.close(member, Close.REMOVED, "that was rude")
+        hang_up(server, Close.REMOVED, "that was rude")
 
         assert [message.text for message in await next_messages(room, 1)] == ["last words"]
         with pytest.raises(Ended, match="4500 that was rude") as ended:
@@ -247,9 +275,7 @@ async def test_a_full_server_is_asked_again_when_it_said(serve: Serve, caplog: p
     caplog.set_level("INFO", "chat_aiohttp.link")
     async with Room(url):
         entering = asyncio.create_task(Room(url).__aenter__())
-        async with asyncio.timeout(DEADLINE_S):
-            while not any("HTTP 503" in record.getMessage() for record in caplog.records):
-                await asyncio.sleep(0.01)
+        await until(lambda: "HTTP 503" in caplog.text)
         entering.cancel()
         await asyncio.wait([entering])
 
@@ -257,3 +283,57 @@ async def test_a_full_server_is_asked_again_when_it_said(serve: Serve, caplog: p
         record.args[-1] for record in caplog.records if isinstance(record.args, tuple) and "back in" in record.msg
     ]
     assert [5.5 <= float(str(delay)) <= 6 for delay in delays] == [True]
+
+
+async def test_it_comes_back_when_it_was_told_to_and_no_server_keeps_it_away_for_ever(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "chat_aiohttp.link")
+    async with Room(str(server.client.make_url("/chat/lobby/"))) as room:
+        hang_up(server, Close.RESTARTING, invitation(50))
+        await until(lambda: "back after" in caplog.text)
+        await room.send("here again")
+
+        hang_up(server, Close.RESTARTING, invitation(999_999_999))
+        await until(lambda: "back in 300.000 s" in caplog.text)
+
+    assert "back in 0.050 s" in caplog.text
+
+
+@pytest.mark.parametrize(("stable_s", "in_a_row"), [(0.0, [1, 1, 1]), (60.0, [1, 2, 3])])
+async def test_delays_grow_until_it_was_in_the_room_for_a_while(
+    server: Server, monkeypatch: pytest.MonkeyPatch, stable_s: float, in_a_row: list[int]
+) -> None:
+    counted: list[int] = []
+
+    def at_once(failures: int, lot: float) -> float:
+        counted.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(link, "STABLE_S", stable_s)
+    monkeypatch.setattr(link, "return_delay_s", at_once)
+    async with Room(str(server.client.make_url("/chat/lobby/"))) as room:
+        for number in range(3):
+            async with asyncio.timeout(DEADLINE_S):
+                await room.send(str(number))
+            hang_up(server, Close.INTERNAL_ERROR)
+            await until(lambda had=number: len(counted) > had)  # type: ignore[misc]
+
+    assert counted == in_a_row
+
+
+async def test_a_server_that_does_not_speak_it_is_said_on_entering(aiohttp_client: MakeClient) -> None:
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for frame in socket:
+            await socket.send_str(frame.data)
+        return socket
+
+    app = web.Application()
+    app.add_routes([web.get("/ws/chat/lobby/", echo)])
+    client = await aiohttp_client(app)
+
+    with pytest.raises(Ended, match=r"chat\.v1"):
+        async with asyncio.timeout(DEADLINE_S), Room(str(client.make_url("/chat/lobby/"))):
+            raise AssertionError("there is nothing to be in")
