@@ -27,6 +27,7 @@ Promises every implementation keeps:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -66,6 +67,7 @@ class Store(ABC):
     """Rooms' logs. Built with keyword arguments, then `bind`, then `open`; `close` ends it."""
 
     listener: Listener
+    faults: Counter[str]  # what went wrong with the log since the start, by kind: full, locked, late, …
 
     def bind(self, listener: Listener) -> None:
         """Tell everything to *listener*. Once, before `open`."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
@@ -142,6 +142,7 @@ class LocalStore(Store):
     def __init__(self, *, retention: Retention, clock: Callable[[], float] = time.time) -> None:
         self._retention = retention
         self._clock = clock
+        self.faults = Counter()
         self._gathered: list[Draft] = []
         self._signals: list[tuple[str, bytes]] = []
         self._woken = False

@@ -15,24 +15,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from chat_aiohttp.errors import CannotStart, Refused, Unknown
-from chat_aiohttp.events import NOTHING, Draft, EventId, Page, RoomLine
+from chat_aiohttp.events import NOTHING, Draft, Event, EventId, Page, RoomLine
 from chat_aiohttp.store import APPEND_DEADLINE_S, Retention
 from chat_aiohttp.store import sqlite_reader as reader
 from chat_aiohttp.store.local import KEEP, REF_MEMORY_S, LocalStore
 from chat_aiohttp.store.sqlite_batch import Batch, Ledger
-from chat_aiohttp.store.sqlite_file import SYNCHRONOUS, cause, connect, lock, may_be_stored
+from chat_aiohttp.store.sqlite_faults import Fault, Whereabouts, cannot_start, cause, may_be_stored
+from chat_aiohttp.store.sqlite_file import SYNCHRONOUS, connect, lock
+from chat_aiohttp.store.sqlite_health import Health
 from chat_aiohttp.store.sqlite_lobby import lobby
 from chat_aiohttp.store.sqlite_recall import Newest, Recalled, newest, recall
 from chat_aiohttp.store.sqlite_upkeep import Upkeep
-from chat_aiohttp.store.sqlite_writer import Writer, file, probe, transact
+from chat_aiohttp.store.sqlite_writer import Writer, file, transact
 
 # A commit costs some 0.2 ms of CPU, most of it the kernel's for the sync, however little is in it: after a quiet time a
 # message is committed at once, then not before so long. At 1,000 messages/s that is 25 instead of 200 µs a message.
@@ -40,7 +41,6 @@ REST_S = 0.008
 LATE_S = 1.8  # a batch not committed by then is answered as unknown: below AWAY_WITHIN_S and APPEND_DEADLINE_S
 GATHER_LIMIT = 20_000  # drafts that wait for the disk; further ones are refused
 GATHER_BYTES = 32 * 1024 * 1024  # the same for their bodies
-PROBE_S = 1.0  # while the log is away it is tried again so often
 EXPIRE_S = 60.0  # so often, at most, old refs are looked for
 
 Answer = TypeVar("Answer")
@@ -52,6 +52,7 @@ class SqliteStore(LocalStore):
     _writer: Writer
     _readers: reader.Readers
     _upkeep: Upkeep
+    _health: Health
 
     def __init__(
         self,
@@ -65,9 +66,9 @@ class SqliteStore(LocalStore):
         self._path = path
         self._synchronous = synchronous
         self._ledger = Ledger(refs=self._refs, idle_room_s=retention.idle_room_s)
-        self._away: str | None = "the store is not open"
         self._is_closed = False
         self._batch: Batch | None = None
+        self._held: list[Event] = []  # committed, but not told while nobody knows where the file is
         self._since = 0.0  # when the first of the gathered drafts was given
         self._weight = 0  # of the gathered bodies
         self._turned_away: list[Draft] = []  # over the limit, not told yet
@@ -75,7 +76,6 @@ class SqliteStore(LocalStore):
         self._rested_at = 0.0  # when the next batch may begin
         self._rest: asyncio.TimerHandle | None = None
         self._watchdog: asyncio.TimerHandle | None = None
-        self._probing: asyncio.TimerHandle | None = None
         self._undo = contextlib.ExitStack()
 
     async def open(self) -> None:
@@ -89,25 +89,36 @@ class SqliteStore(LocalStore):
             self._undo.close()
             raise
         self._ledger.start(known)
-        self._writer = Writer(connection=connection, loop=self._loop)
+        whereabouts = Whereabouts(self._path)
+        self._writer = Writer(connection=connection, loop=self._loop, verify=whereabouts.check)
         self._readers = reader.Readers(self._path)
+        self._health = Health(
+            path=self._path,
+            faults=self.faults,
+            loop=self._loop,
+            the_writer=self._writer,
+            whereabouts=whereabouts,
+            is_writing=lambda: self._batch is not None,
+            lost=lambda: self._refuse(self._take(), self._sorry()),
+            found=self._found,
+        )
         self._upkeep = Upkeep(
             the_writer=self._writer,
             loop=self._loop,
             clock=self._clock,
             retention=self._retention,
-            failed=self._lose,
+            failed=self._health.failed,
         )
-        self._away = None
 
     async def close(self) -> None:
         if not hasattr(self, "_writer"):
             return
         await self.drain()
-        self._is_closed, self._away = True, "the store is closed"
+        self._is_closed = True
+        self._health.close()
         self._refuse(self._take(), "The server is closing. Send again with the same ref.")
         self._upkeep.close()
-        for timer in (self._rest, self._watchdog, self._probing):
+        for timer in (self._rest, self._watchdog):
             if timer is not None:
                 timer.cancel()
         self._writer.put(file, lambda *_: None)
@@ -117,7 +128,7 @@ class SqliteStore(LocalStore):
 
     @property
     def away(self) -> str | None:
-        return self._away
+        return self._health.away if hasattr(self, "_health") else "the store is not open"
 
     @property
     def durability(self) -> str:
@@ -136,7 +147,7 @@ class SqliteStore(LocalStore):
         super().append(draft)
 
     def _flush(self) -> None:
-        if self._away is not None:
+        if self.away is not None:
             self._refuse(self._take(), self._sorry())
         elif self._batch is None:
             self._begin()
@@ -147,6 +158,7 @@ class SqliteStore(LocalStore):
         drafts, self._gathered, self._weight = self._gathered, [], 0
         if self._turned_away:
             turned_away, self._turned_away = self._turned_away, []
+            self.faults["overload"] += 1
             self._refuse(turned_away, "More is sent than the disk can take. Send again with the same ref.")
         return drafts
 
@@ -163,7 +175,7 @@ class SqliteStore(LocalStore):
 
     def _rested(self) -> None:
         self._rest = None
-        if self._away is None and self._batch is None:
+        if self.away is None and self._batch is None:
             self._begin()
 
     def _recall(self) -> None:
@@ -199,8 +211,7 @@ class SqliteStore(LocalStore):
         if error is not None:
             self._fail(batch, error)
             return
-        if not self._is_closed:
-            self._away = None
+        self._health.committed()
         if not batch.is_given_up:
             self._settle(batch.drafts)
         if batch.events:
@@ -227,38 +238,26 @@ class SqliteStore(LocalStore):
 
     def _give_up(self, batch: Batch) -> None:
         """Answer *batch* and what gathered behind it. It goes on: should it be committed, its events are told."""
-        self._away = f"the disk with {self._path} has not answered for {LATE_S} s"
         batch.is_given_up = True
         self._unknown(batch.drafts)
-        self._refuse(self._take(), self._sorry())
+        self._health.late(LATE_S)
 
     def _fail(self, batch: Batch, error: Exception) -> None:
-        self._ledger.forget()
+        if isinstance(error, Fault):  # it was committed, to a file that is somewhere else now
+            self._held += batch.events
+        else:
+            self._ledger.forget()
         if not batch.is_given_up:
-            self._away = cause(error, self._path)
-            self._unknown(batch.drafts) if may_be_stored(error) else self._refuse(batch.drafts, self._sorry())
-        self._lose(error)
+            words = f"The room's log does not answer: {cause(error, self._path)}. Send again with the same ref."
+            self._unknown(batch.drafts) if may_be_stored(error) else self._refuse(batch.drafts, words)
+        self._health.failed(error)
 
-    def _lose(self, error: Exception) -> None:
-        """The log is away. Refuse what has gathered, and see every second whether it is back."""
-        if self._is_closed:
-            return
-        self._away = cause(error, self._path)
-        _log.error("the log is away: %s", self._away)
-        self._refuse(self._take(), self._sorry())
-        if self._probing is None:
-            self._probing = self._loop.call_later(PROBE_S, self._probe)
-
-    def _probe(self) -> None:
-        self._writer.put(probe, self._probed)
-
-    def _probed(self, _: Any, error: Exception | None) -> None:
-        self._probing = None
-        if error is not None:
-            self._lose(error)
-        elif not self._is_closed:
-            self._away = None
-            _log.warning("the log is back")
+    def _found(self) -> None:
+        """The log is back, and with it what was committed when it was not to be found."""
+        events, self._held = self._held, []
+        if events:
+            self._tell(events)
+            self._upkeep.committed(len(events), has_deletes=True)
 
     def _refuse(self, drafts: list[Draft], words: str) -> None:
         self._settle_with(drafts, lambda: Refused("log_away", words))
@@ -275,7 +274,7 @@ class SqliteStore(LocalStore):
             self._settle(drafts)
 
     def _sorry(self) -> str:
-        return f"The room's log does not answer: {self._away}. Send again with the same ref."
+        return f"The room's log does not answer: {self.away}. Send again with the same ref."
 
     def _expire(self) -> None:
         now = self._clock()
@@ -304,7 +303,8 @@ class SqliteStore(LocalStore):
 
     def _position(self, room: str) -> EventId:
         """The last id that was told: what is being committed now is still to come."""
-        for event in self._batch.events if self._batch else ():
+        under_way = self._batch.events if self._batch else []
+        for event in self._held + under_way:
             if event.room == room:
                 return event.prev
         return self._ledger.tail(room, self._clock())
@@ -326,7 +326,7 @@ class SqliteStore(LocalStore):
         try:
             return await self._readers.ask(question)
         except sqlite3.Error as error:
-            words = f"The room's log does not answer: {cause(error, self._path)}. Try again soon."
+            words = f"The room's log does not answer: {self._health.misread(error)}. Try again soon."
             raise Refused("log_away", words) from error
 
     def _check(self) -> None:
@@ -348,7 +348,4 @@ class SqliteStore(LocalStore):
             return connection, newest(connection)
         except sqlite3.Error as error:
             connection.close()
-            raise CannotStart("store", f"The log can't be opened: {cause(error, self._path)}.", 74) from error
-
-
-_log = logging.getLogger(__name__)
+            raise cannot_start(error, self._path) from error

@@ -1,4 +1,4 @@
-"""The database file: whose it is, its schema, and why a server can't start on it. Layer 2.
+"""The database file: whose it is, its schema, and whether a server can start on it. Layer 2.
 
 Promise: an open file is ours alone, of this schema, in WAL mode; everything else is a CannotStart that names the file
 and the remedy, never a traceback. Nothing is ever deleted or repaired here.
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from chat_aiohttp.errors import CannotStart
+from chat_aiohttp.store.sqlite_faults import cannot_start
 
 SYNCHRONOUS = {
     "OFF": "in SQLite (synchronous=OFF): survives a crash of the server, not of the machine",
@@ -33,6 +34,7 @@ APPLICATION_ID = 0x63686174  # "chat", so that another program's database is not
 OLDEST_SQLITE = (3, 37, 0)  # STRICT tables
 BUSY_MS = 1000  # then a foreign lock counts as the log being away
 CHECKPOINT_PAGES = 4000  # 16 MB: hot pages are copied back once for many commits
+CHECKED_BYTES = 256 * 1024 * 1024  # a larger file is not looked through at the start: it would take seconds
 WAL_LIMIT = 64 * 1024 * 1024  # to which the WAL shrinks again after a long read held it open
 
 # One script a version; `user_version` counts those that ran. Never change one that was released: add another.
@@ -103,50 +105,34 @@ def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
     """The writing connection to *path*, made or migrated as needed."""
     try:
         with contextlib.ExitStack() as undo:
-            connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            connection = _connect(path, "rwc")
             undo.callback(connection.close)
             _check(connection, path)
+            _look_for_damage(connection, path)
             _prepare(connection, path, synchronous)
             _migrate(connection)
             undo.pop_all()
             return connection
     except sqlite3.Error as error:
-        raise CannotStart("store", f"The log can't be opened: {cause(error, path)}.", 74) from error
+        raise cannot_start(error, path) from error
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection to *path* that can only read. Texts come as bytes: a page's bodies are never decoded."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    connection = _connect(path, "rw")  # where the file was taken away, none is made in its place
     connection.execute("PRAGMA query_only=ON")
     connection.text_factory = bytes
     return connection
 
 
-def cause(error: Exception, path: Path) -> str:
-    """Why the database failed, in words for people, with what to do about it."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    words = _CAUSES.get(code)
-    return words.format(path=path, folder=path.parent) if words else f"{path}: {error}"
-
-
-def may_be_stored(error: Exception) -> bool:
-    """Whether a commit that ended with *error* could still be found after a crash: the disk failed, not SQLite."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
-
-
 _ELSEWHERE = "name another folder with --data DIR"
-_CAUSES = {
-    sqlite3.SQLITE_FULL: "the disk with {folder} is full; make room",
-    sqlite3.SQLITE_BUSY: "another program holds {path} locked; close it",
-    sqlite3.SQLITE_IOERR: "the disk with {path} gives errors; see the system's log",
-    sqlite3.SQLITE_READONLY: "{path} can't be written; check its owner and whether the disk is mounted read-only",
-    sqlite3.SQLITE_CANTOPEN: "{path} can't be opened; check the owner and rights of it and of {folder}",
-    sqlite3.SQLITE_PERM: "{path} can't be opened; check the owner and rights of it and of {folder}",
-    sqlite3.SQLITE_NOTADB: "{path} is not a database; name another folder with --data DIR or move the file away",
-    sqlite3.SQLITE_CORRUPT: "{path} is damaged; stop the server, keep a copy, restore a backup or run: "
-    'sqlite3 {path} ".recover" | sqlite3 recovered.db',
-}
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+    return connection
 
 
 def _owner(file: IO[str]) -> str:
@@ -169,8 +155,17 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
         raise CannotStart("store", words + "run that version, or restore the backup from before", 78)
 
 
+def _look_for_damage(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises sqlite3.DatabaseError, as SQLite would when it comes upon the damage."""
+    if path.stat().st_size <= CHECKED_BYTES:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            error = sqlite3.DatabaseError(found)
+            error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise error
+
+
 def _prepare(connection: sqlite3.Connection, path: Path, synchronous: str) -> None:
-    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
     if mode != "wal":
         words = f"{path} lies where SQLite can't share memory (a network disk?): {_ELSEWHERE}"

@@ -23,6 +23,7 @@ import msgspec
 
 from chat_aiohttp.store import Retention
 from chat_aiohttp.store.local import REF_MEMORY_S
+from chat_aiohttp.store.sqlite_faults import Fault
 
 COLUMNS = 13  # of entry
 FILE_AT = 4096  # unfiled entries: more make filing cheaper, fewer make reading cheaper
@@ -34,10 +35,12 @@ Done = Callable[[Any, Exception | None], None]
 
 
 class Writer:
-    """Runs works on *connection*, one after another, in a thread of its own."""
+    """Runs works on *connection*, one after another, in a thread of its own. *verify* raises when what was committed
+    went into a file that is not there any more."""
 
-    def __init__(self, *, connection: sqlite3.Connection, loop: AbstractEventLoop) -> None:
+    def __init__(self, *, connection: sqlite3.Connection, loop: AbstractEventLoop, verify: Callable[[], None]) -> None:
         self._connection = connection
+        self._verify = verify
         self._loop = loop
         self._works: SimpleQueue[tuple[Work, Done, bool] | None] = SimpleQueue()
         # A daemon: a disk that never answers must not keep the process from ending.
@@ -66,8 +69,10 @@ class Writer:
 
     def _attempt(self, work: Work, bare: bool) -> tuple[Any, Exception | None]:
         try:
-            return work(self._connection) if bare else transact(self._connection, work), None
-        except sqlite3.Error as error:
+            result = work(self._connection) if bare else transact(self._connection, work)
+            self._verify()
+            return result, None
+        except (sqlite3.Error, Fault) as error:
             return None, error
         except Exception as error:
             logging.getLogger(__name__).exception("the writer failed")

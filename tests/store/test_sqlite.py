@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -17,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from chat_aiohttp.errors import CannotStart, Refused, Unknown
-from chat_aiohttp.events import NOTHING, Event, parse_id
+from chat_aiohttp.events import NOTHING
 from chat_aiohttp.store import (
     APPEND_DEADLINE_S,
     AWAY_WITHIN_S,
     Retention,
     sqlite,
     sqlite_file,
+    sqlite_health,
     sqlite_upkeep,
     sqlite_writer,
 )
@@ -36,7 +34,7 @@ from tests.store.listener import ADA, DEADLINE_S, Recorder, Side, eventually, id
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for a quiet second waits for a quiet moment."""
     monkeypatch.setattr(sqlite_upkeep, "QUIET_S", 0.02)
-    monkeypatch.setattr(sqlite, "PROBE_S", 0.05)
+    monkeypatch.setattr(sqlite_health, "PROBE_S", 0.05)
 
 
 class TestSqlite(StoreContract):
@@ -291,63 +289,3 @@ async def pragma(side: Side, text: str) -> None:
     done = asyncio.Event()
     writer_of(side).put(lambda it: it.execute(f"PRAGMA {text}").fetchall(), lambda *_: done.set(), bare=True)
     await asyncio.wait_for(done.wait(), DEADLINE_S)
-
-
-# -- kill -9
-
-WRITER = """
-import asyncio, itertools, sys
-from pathlib import Path
-from chat_aiohttp.store.sqlite import SqliteStore
-from tests.store.listener import Recorder, message
-
-class Sender(Recorder):
-    numbers = itertools.count(1)
-
-    def settled(self, drafts):
-        for draft in drafts:
-            assert draft.error is None
-            print(draft.id, flush=True)
-            self.send()
-
-    def send(self):
-        n = next(self.numbers)
-        self.store.append(message("lobby", str(n), ref=f"k{n}"))
-
-async def main():
-    sender = Sender()
-    sender.store = SqliteStore(path=Path(sys.argv[1]), synchronous="OFF")
-    sender.store.bind(sender)
-    await sender.store.open()
-    for _ in range(40):
-        sender.send()
-    await asyncio.Event().wait()
-
-asyncio.run(main())
-"""
-
-
-async def test_what_was_acknowledged_outlives_kill_9(path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(2000)]
-        process.send_signal(signal.SIGKILL)
-        lines += process.stdout.readlines()
-    acknowledged = [parse_id(line.strip()) for line in lines if line.endswith("\n")]
-    store, recorder = SqliteStore(path=path), Recorder()
-    store.bind(recorder)
-    await store.open()
-    side = Side(store, recorder)
-
-    kept: list[Event] = []
-    cursor, more = NOTHING, True
-    while more:
-        page = await store.after("lobby", cursor, 1000)
-        kept, cursor, more = kept + page.events, page.position, page.more
-    (again,) = await side.append(message("lobby", str(len(kept)), ref=f"k{len(kept)}"))
-    await store.close()
-
-    assert len(acknowledged) >= 2000
-    assert set(acknowledged) <= set(ids(kept))
-    assert [event.prev for event in kept] == [NOTHING, *ids(kept)[:-1]]
-    assert (again.repeated, again.id) == (True, kept[-1].id)
