@@ -138,6 +138,18 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     gap: Gap | None = None
 
 
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """Messages that a search found, newest first.
+
+    Every message after *scanned_to* (and before where the search began) was looked at; *complete* says that no older
+    one is kept. Otherwise asking again with `before=scanned_to` goes on.
+    """
+
+    lines: list[Event]
+    scanned_to: EventId
+    complete: bool
+
+
 class RoomLine(msgspec.Struct, frozen=True, gc=False):
     """A room as the lobby shows it: key, name as first written, when something last happened, the last message."""
 

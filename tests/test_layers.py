@@ -25,6 +25,7 @@ FLOORS = {
         "outbox",
         "sessions",
         "wire",
+        "words",
     ),
     "beside the server": ("link", "client"),
     "L1 in-process": ("poller", "presence", "rooms", "switchboard"),

@@ -33,7 +33,9 @@ from typing import Protocol
 
 import msgspec
 
-from chat_aiohttp.events import Draft, Event, EventId, Gap, Page, RoomLine
+from chat_aiohttp.events import Draft, Event, EventId, Found, Gap, Page, RoomLine
+from chat_aiohttp.store.search import scan
+from chat_aiohttp.words import Query
 
 APPEND_DEADLINE_S = 2.5  # then the outcome is Unknown: G10 promises an answer within this time
 AWAY_WITHIN_S = 2.0  # a log that doesn't answer is noticed within this time
@@ -126,6 +128,13 @@ class Store(ABC):
         later edits, deletes and reactions (events.fold). `Page.position` is the id of the room's newest event of any
         kind at the time of reading (its last id ever), so that `after(position)` goes on without a hole; `more` says
         whether older messages are kept. Raises Refused while the log is away."""
+
+    async def search(self, room: str, query: str, *, before: EventId | None = None, limit: int = 50) -> Found:
+        """The last *limit* (1 to 100) messages before *before* (None: the newest) that hold *query*, newest first, each
+        folded as `before` shows it; what counts as holding it is said in words.py. One search may look at a part of the
+        room only, and says how far it came. Edits are found as they read now, deleted messages not at all.
+        Raises BadInput (``bad_query``), and Refused while the log is away."""
+        return await scan(lambda at, count: self.before(room, at, count), Query(query), before, limit)
 
     @abstractmethod
     async def find_ref(self, room: str, session: bytes, ref: str) -> EventId | None:

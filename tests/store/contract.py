@@ -25,6 +25,7 @@ from tests.store.contract_append import AppendContract, DedupContract
 from tests.store.contract_follow import FollowContract, LeaseContract, SharedContract, SignalContract
 from tests.store.contract_read import AfterContract, AgeContract, BeforeContract
 from tests.store.contract_rooms import RoomsContract
+from tests.store.contract_search import SearchContract
 from tests.store.listener import Clock, Recorder, Reopen, Side, Start
 
 
@@ -39,6 +40,7 @@ class StoreContract(
     BeforeContract,
     AgeContract,
     RoomsContract,
+    SearchContract,
 ):
     """Inherit this and say how the store is built."""
 
