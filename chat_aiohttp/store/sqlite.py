@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from chat_aiohttp.errors import CannotStart, Refused, Unknown
-from chat_aiohttp.events import NOTHING, Draft, Event, EventId, Page, RoomLine
+from chat_aiohttp.events import NOTHING, Draft, Event, EventId, Found, Page, RoomLine
 from chat_aiohttp.store import APPEND_DEADLINE_S, Retention
 from chat_aiohttp.store import sqlite_reader as reader
 from chat_aiohttp.store.local import KEEP, REF_MEMORY_S, LocalStore
@@ -30,10 +30,13 @@ from chat_aiohttp.store.sqlite_batch import Batch, Ledger
 from chat_aiohttp.store.sqlite_faults import Fault, Whereabouts, cannot_start, cause, may_be_stored
 from chat_aiohttp.store.sqlite_file import SYNCHRONOUS, connect, lock
 from chat_aiohttp.store.sqlite_health import Health
+from chat_aiohttp.store.sqlite_index import prepare
 from chat_aiohttp.store.sqlite_lobby import lobby
 from chat_aiohttp.store.sqlite_recall import Newest, Recalled, newest, recall
+from chat_aiohttp.store.sqlite_search import search
 from chat_aiohttp.store.sqlite_upkeep import Upkeep
 from chat_aiohttp.store.sqlite_writer import Writer, file, transact
+from chat_aiohttp.words import Query
 
 # A commit costs some 0.2 ms of CPU, most of it the kernel's for the sync, however little is in it: after a quiet time a
 # message is committed at once, then not before so long. At 1,000 messages/s that is 25 instead of 200 µs a message.
@@ -318,6 +321,10 @@ class SqliteStore(LocalStore):
     async def before(self, room: str, cursor: EventId | None, limit: int) -> Page:
         return await self._ask(reader.before(room, self._span(), cursor or reader.LAST, limit))
 
+    async def search(self, room: str, query: str, *, before: EventId | None = None, limit: int = 50) -> Found:
+        found = await self._ask(search(room, self._span(), Query(query), before, limit))
+        return found if found is not None else await super().search(room, query, before=before, limit=limit)
+
     async def rooms(self, limit: int) -> list[RoomLine]:
         return await self._ask(lobby(self._span(), self._leases.live(), limit))
 
@@ -345,6 +352,7 @@ class SqliteStore(LocalStore):
         connection = connect(self._path, synchronous=self._synchronous)
         try:
             transact(connection, file)
+            transact(connection, prepare)
             return connection, newest(connection)
         except sqlite3.Error as error:
             connection.close()

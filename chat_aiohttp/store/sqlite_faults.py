@@ -76,7 +76,10 @@ def may_be_stored(error: Exception) -> bool:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file itself is broken. Then trying again is no use, and writing may break more of it."""
+    """Whether the file itself is broken. Then trying again is no use, and writing may break more of it. A broken index
+    for search is made anew."""
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CORRUPT_VTAB:
+        return False
     return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 

@@ -77,6 +77,14 @@ MIGRATIONS = [
 
     CREATE TABLE vanished (room INTEGER PRIMARY KEY) STRICT;  -- rooms whose entries are still to be removed
     """,
+    """
+    CREATE TABLE search (       -- one row: the index for search, the table "words" of sqlite_index.py
+        indexed INTEGER NOT NULL,                   -- entries up to this number are in it; -1: there is none
+        ms INTEGER NOT NULL, seq INTEGER NOT NULL,  -- the id of that entry
+        soiled INTEGER NOT NULL, purged INTEGER NOT NULL  -- deletes, and how many of them left nothing in the index
+    ) STRICT;
+    INSERT INTO search VALUES (0, 0, 0, 0, 0);
+    """,
 ]
 
 

@@ -74,6 +74,7 @@ class Shelf:
 
     def __init__(self, connection: sqlite3.Connection, key: str, number: int, tail: EventId, span: Span) -> None:
         self._connection = connection
+        self.number = number
         self._keys = {number: key}
         self._asked: dict[str, Any] = {"room": number, "filed": filed(connection), "oldest": span.oldest_ms}
         self.tail = self._one(_TAIL) or tail

@@ -14,6 +14,7 @@ from typing import Any
 
 from chat_aiohttp.store import Retention
 from chat_aiohttp.store import sqlite_writer as writer
+from chat_aiohttp.store.sqlite_indexing import Indexing
 
 QUIET_S = 1.0  # after so long without a batch everything is filed, which makes reading cheapest
 SWEEP_S = 3600.0  # so often what is too old is removed; reading doesn't show it in any case
@@ -43,11 +44,14 @@ class Upkeep:
         self._quiet_at = 0.0
         self._quiet: asyncio.TimerHandle | None = None
         self._sweep = loop.call_soon(self._sweep_now)
+        self._indexing = Indexing(the_writer=the_writer, loop=loop, failed=failed)
 
     def committed(self, entries: int, *, has_deletes: bool) -> None:
         """A batch was: what has to be done about it later?"""
         self._unfiled += entries
         self._is_soiled |= has_deletes
+        if has_deletes:
+            self._indexing.deleted()
         self._quiet_at = self._loop.time() + QUIET_S
         if self._quiet is None:
             self._quiet = self._loop.call_at(self._quiet_at, self._look_if_quiet)
@@ -57,6 +61,7 @@ class Upkeep:
     def close(self) -> None:
         """Nothing more is started."""
         self._sweep.cancel()
+        self._indexing.close()
         if self._quiet is not None:
             self._quiet.cancel()
         self._chores.clear()
@@ -78,6 +83,7 @@ class Upkeep:
     def _filed(self, full: list[int] | None, error: Exception | None) -> None:
         for room in full or ():
             self._add(partial(self._trim, room))
+        self._indexing.filed()
         self._done(None, error)
 
     def _trim(self, room: int) -> None:

@@ -24,6 +24,7 @@ import msgspec
 from chat_aiohttp.store import Retention
 from chat_aiohttp.store.local import REF_MEMORY_S
 from chat_aiohttp.store.sqlite_faults import Fault
+from chat_aiohttp.store.sqlite_index import forget, soil
 
 COLUMNS = 13  # of entry
 FILE_AT = 4096  # unfiled entries: more make filing cheaper, fewer make reading cheaper
@@ -118,6 +119,8 @@ class Rows:
         if self.deletes:
             file(connection)
             connection.execute(_WIPE, (self.first, self.first))
+            forget(connection, _DELETED, (self.first,))
+            soil(connection)
         connection.execute("PRAGMA secure_delete=FAST")
 
 
@@ -222,6 +225,7 @@ def _remove(connection: sqlite3.Connection, chosen: str, asked: tuple[int, ...],
     connection.execute("DELETE FROM doomed")
     if not connection.execute(f"INSERT INTO doomed {chosen}", asked).rowcount:
         return False
+    forget(connection, "SELECT id FROM doomed")
     connection.execute(_KEEP_REFS, (now_ms - REF_MEMORY_S * 1000,))
     for statement in (_REMOVE_COUNTS, _REMOVE_PLACES, _REMOVE_ENTRIES):
         connection.execute(statement)
@@ -245,11 +249,12 @@ _FULL = """
     SELECT json_group_array(id) FROM room
     WHERE kept > ? AND id IN (SELECT room FROM entry WHERE id > ?)"""
 
-_WIPE = """
-    UPDATE entry SET body = NULL WHERE kind IS NOT 'delete' AND id IN (
+_DELETED = """
         SELECT place.entry FROM entry AS gone CROSS JOIN place
             ON (place.room, place.ms, place.seq) = (gone.room, gone.target_ms, gone.target_seq)
-            WHERE gone.id >= ? AND gone.kind = 'delete'
+            WHERE gone.id >= ? AND gone.kind = 'delete'"""
+_WIPE = f"""
+    UPDATE entry SET body = NULL WHERE kind IS NOT 'delete' AND id IN ({_DELETED}
         UNION ALL
         SELECT late.id FROM entry AS gone CROSS JOIN entry AS late INDEXED BY about
             ON (late.room, late.target_ms, late.target_seq) = (gone.room, gone.target_ms, gone.target_seq)

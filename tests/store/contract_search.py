@@ -24,14 +24,10 @@ async def find(side: Side, query: str, room: str = "lobby") -> list[str]:
     return texts(lines)
 
 
-async def settled(side: Side) -> None:
-    """A store with an index has caught up; one without has nothing to do."""
-    catch_up = getattr(side.store, "_is_indexed", None)
-    if catch_up is not None:
-        await eventually(catch_up)
-
-
 class SearchContract:
+    async def indexed(self, side: Side) -> None:
+        """Wait until a store with an index has caught up."""
+
     @pytest.mark.parametrize(
         ("query", "places"),
         [
@@ -58,7 +54,7 @@ class SearchContract:
         await side.say("lobby", *SAID)
         await side.say("den", *SAID)
         at_once = await find(side, query)
-        await settled(side)
+        await self.indexed(side)
 
         assert at_once == [SAID[place] for place in places]
         assert await find(side, query) == at_once
@@ -75,7 +71,7 @@ class SearchContract:
 
     async def test_the_newest_come_first_and_the_next_search_goes_on(self, side: Side) -> None:
         given = await side.say("lobby", *(f"word {n}" for n in range(7)))
-        await settled(side)
+        await self.indexed(side)
         first = await side.store.search("lobby", "word", before=None, limit=4)
         second = await side.store.search("lobby", "word", before=first.scanned_to, limit=4)
 
@@ -95,10 +91,10 @@ class SearchContract:
 
     async def test_an_edit_is_found_as_it_reads_now(self, side: Side) -> None:
         given = await side.say("lobby", "apple one", "apple two", "apple three")
-        await settled(side)
+        await self.indexed(side)
         await side.one(edit("lobby", given[0], "pear"))
         at_once = [await find(side, "apple"), await find(side, "pear")]
-        await settled(side)
+        await self.indexed(side)
 
         assert at_once == [["apple three", "apple two"], ["pear"]]
         assert [await find(side, "apple"), await find(side, "pear")] == at_once
@@ -114,18 +110,18 @@ class SearchContract:
         (first,) = await side.say("lobby", "apple")
         for text in ("pear", "apple", "pear", "apple"):
             await side.one(edit("lobby", first, text))
-            await settled(side)
+            await self.indexed(side)
 
         assert await find(side, "apple") == ["apple"]
         assert await find(side, "pear") == []
 
     async def test_what_was_deleted_is_not_found(self, side: Side) -> None:
         given = await side.say("lobby", "apple one", "apple two", "apple three")
-        await settled(side)
+        await self.indexed(side)
         await side.one(edit("lobby", given[1], "apple four"))
         await side.append(delete("lobby", given[1]), delete("lobby", given[2]))
         at_once = await find(side, "apple")
-        await settled(side)
+        await self.indexed(side)
 
         assert at_once == ["apple one"]
         assert await find(side, "apple") == at_once
@@ -133,14 +129,14 @@ class SearchContract:
     async def test_other_kinds_are_not_found(self, side: Side) -> None:
         (first,) = await side.say("lobby", "hi")
         await side.one(amendment("lobby", "poll", first, {"type": "poll", "message": "apple"}))
-        await settled(side)
+        await self.indexed(side)
 
         assert await find(side, "apple") == []
 
     async def test_what_is_no_longer_kept_is_not_found(self, start: Start) -> None:
         side = await start(max_events=50)
         await side.say("lobby", "needle", *(f"hay {n}" for n in range(400)))
-        await settled(side)
+        await self.indexed(side)
         await eventually(lambda: find_nothing(side))
 
         assert await find(side, "399") == ["hay 399"]
@@ -148,7 +144,7 @@ class SearchContract:
     async def test_what_is_too_old_is_not_found(self, start: Start, clock: Clock) -> None:
         side = await start(max_age_s=60)
         await side.say("lobby", "needle")
-        await settled(side)
+        await self.indexed(side)
         clock.now += 100
         await side.say("lobby", "young needle")
 
@@ -156,7 +152,7 @@ class SearchContract:
 
     async def test_a_search_goes_on_where_no_message_is(self, side: Side) -> None:
         given = await side.say("lobby", "word a", "word b")
-        await settled(side)
+        await self.indexed(side)
         beyond = EventId(given[1].ms, given[1].seq + 5)
         found = await side.store.search("lobby", "word", before=beyond, limit=5)
         early = await side.store.search("lobby", "word", before=given[0], limit=5)
@@ -166,12 +162,12 @@ class SearchContract:
 
     async def test_search_outlives_a_restart(self, side: Side, reopen: Reopen) -> None:
         await side.say("lobby", "apple one")
-        await settled(side)
+        await self.indexed(side)
         await side.say("lobby", "apple two")
         side = await reopen(side)
 
         assert await find(side, "apple") == ["apple two", "apple one"]
-        await settled(side)
+        await self.indexed(side)
         assert await find(side, "apple") == ["apple two", "apple one"]
 
 

@@ -22,10 +22,12 @@ from chat_aiohttp.store import (
     sqlite,
     sqlite_file,
     sqlite_health,
+    sqlite_indexing,
     sqlite_upkeep,
     sqlite_writer,
 )
 from chat_aiohttp.store.sqlite import SqliteStore
+from chat_aiohttp.store.sqlite_file import MIGRATIONS
 from tests.store.contract import StoreContract
 from tests.store.listener import ADA, DEADLINE_S, Recorder, Side, eventually, ids, message
 
@@ -35,11 +37,23 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for a quiet second waits for a quiet moment."""
     monkeypatch.setattr(sqlite_upkeep, "QUIET_S", 0.02)
     monkeypatch.setattr(sqlite_health, "PROBE_S", 0.05)
+    monkeypatch.setattr(sqlite_indexing, "PURGE_AFTER_S", 0.02)
+
+
+def is_indexed(path: Path) -> bool:
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT indexed >= (SELECT coalesce(max(id), 0) FROM entry) FROM search").fetchone()
+    connection.close()
+    return bool(found[0])
 
 
 class TestSqlite(StoreContract):
     def build(self, place: Path, retention: Retention, clock: Callable[[], float]) -> SqliteStore:
         return SqliteStore(path=place / "chat.db", synchronous="OFF", retention=retention, clock=clock)
+
+    async def indexed(self, side: Side) -> None:
+        assert isinstance(side.store, SqliteStore)
+        await eventually(lambda: is_indexed(side.store._path))
 
 
 class TestSqliteFiled(TestSqlite):
@@ -155,11 +169,11 @@ async def test_a_migration_that_fails_changes_nothing(side: Side, path: Path, mo
     await side.say("lobby", "hi")
     await side.store.close()
     broken = "CREATE TABLE half (x); CREATE TABLE half (x);"
-    monkeypatch.setattr(sqlite_file, "MIGRATIONS", [*sqlite_file.MIGRATIONS, broken])
+    monkeypatch.setattr(sqlite_file, "MIGRATIONS", [*MIGRATIONS, broken])
     await refusal(path)
 
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         assert connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)
     connection.close()
 

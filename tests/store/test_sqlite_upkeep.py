@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from chat_aiohttp.events import NOTHING
-from chat_aiohttp.store import Retention, sqlite_file, sqlite_lobby, sqlite_reader, sqlite_recall, sqlite_upkeep
+from chat_aiohttp.store import (
+    Retention,
+    sqlite_file,
+    sqlite_index,
+    sqlite_indexing,
+    sqlite_lobby,
+    sqlite_reader,
+    sqlite_recall,
+    sqlite_search,
+    sqlite_upkeep,
+)
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import BEN, Clock, Recorder, Side, delete, edit, eventually, message, text_of
 
@@ -18,6 +28,7 @@ from tests.store.listener import BEN, Clock, Recorder, Side, delete, edit, event
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for a quiet second waits for a quiet moment."""
     monkeypatch.setattr(sqlite_upkeep, "QUIET_S", 0.02)
+    monkeypatch.setattr(sqlite_indexing, "PURGE_AFTER_S", 0.02)
 
 
 @pytest.fixture
@@ -139,7 +150,7 @@ def count(path: Path, table: str) -> int:
 
 QUERIES = [
     (name, query)
-    for module in (sqlite_reader, sqlite_lobby, sqlite_recall)
+    for module in (sqlite_reader, sqlite_lobby, sqlite_recall, sqlite_search)
     for name, query in vars(module).items()
     if isinstance(query, str) and query.lstrip().startswith("SELECT") and name not in ("SELECT_EVENT", "_ONE_ROW")
 ]
@@ -149,6 +160,7 @@ SORTS_A_FEW = {"_ABOUT", "_FRESH"}  # what is about one page's messages; the fre
 @pytest.mark.parametrize(("name", "query"), QUERIES, ids=[name for name, _ in QUERIES])
 def test_no_page_scans_a_table(path: Path, name: str, query: str) -> None:
     connection = sqlite_file.connect(path, synchronous="OFF")
+    sqlite_index.prepare(connection)
     asked = dict.fromkeys(re.findall(r":(\w+)", query), "[]")
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", asked)]
     connection.close()
