@@ -8,7 +8,7 @@ JOBS ?= 2
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format two-instances rolling screenshots dist clean chromium
+.PHONY: help run test lint types format two-instances parity rolling screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
@@ -38,6 +38,8 @@ two-instances: .venv/.test ## 2 x 500 members, 10,000 messages over one Valkey: 
 rolling: .venv/.test ## 4 instances restarted in turn, 3 times, under 200 clients: nothing lost, doubled or reordered
 	@ROLLING_INSTANCES=4 ROLLING_CLIENTS=200 ROLLING_ROUNDS=3 .venv/bin/python -m pytest -q -s \
 	  tests/integration/test_rolling_restart.py
+parity: .venv/.test ## SQLite and Valkey do what the memory store does: 1,000 random conversations each, some minutes
+	@PARITY_EXAMPLES=1000 .venv/bin/python -m pytest -q -o faulthandler_timeout=0 tests/store/test_parity.py
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots

@@ -17,7 +17,8 @@ from typing import Any
 from chat_aiohttp.store import sqlite_index
 from chat_aiohttp.store.sqlite_writer import Work, Writer, scrub
 
-REST = 9.0  # times as long as a slice took is rested: a tenth of the writer's time goes into the index at most
+REST = 9.0  # times as long as a slice took is rested: a tenth of the writer's time goes into the index at most,
+QUIET_REST = 1.0  # half of it while nobody writes
 PURGE_AFTER_S = 2.0  # so long after a delete its words are purged from the index, with all that came meanwhile
 WORTH_TELLING = 50_000  # entries to be indexed that are worth a line in the log
 
@@ -26,10 +27,16 @@ class Indexing:
     """Gives slices to *the_writer* when there is something to index or to purge, and tells *failed* of errors."""
 
     def __init__(
-        self, *, the_writer: Writer, loop: asyncio.AbstractEventLoop, failed: Callable[[Exception], None]
+        self,
+        *,
+        the_writer: Writer,
+        loop: asyncio.AbstractEventLoop,
+        is_quiet: Callable[[], bool],
+        failed: Callable[[Exception], None],
     ) -> None:
         self._writer = the_writer
         self._loop = loop
+        self._is_quiet = is_quiet
         self._failed = failed
         self._is_busy = self._is_closed = self._is_due = False
         self._rest: asyncio.TimerHandle | None = None
@@ -78,7 +85,8 @@ class Indexing:
                 self._failed(error or RuntimeError("no result"))
                 return
             if not self._is_closed:
-                self._rest = self._loop.call_later(result[1] * REST, self._rested)
+                rest = result[1] * (QUIET_REST if self._is_quiet() else REST)
+                self._rest = self._loop.call_later(rest, self._rested)
                 then(result[0])
 
         self._writer.put(timed, done)

@@ -44,7 +44,9 @@ class Upkeep:
         self._quiet_at = 0.0
         self._quiet: asyncio.TimerHandle | None = None
         self._sweep = loop.call_soon(self._sweep_now)
-        self._indexing = Indexing(the_writer=the_writer, loop=loop, failed=failed)
+        self._indexing = Indexing(
+            the_writer=the_writer, loop=loop, is_quiet=lambda: loop.time() >= self._quiet_at, failed=failed
+        )
 
     def committed(self, entries: int, *, has_deletes: bool) -> None:
         """A batch was: what has to be done about it later?"""
