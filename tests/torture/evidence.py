@@ -87,7 +87,7 @@ def _stream(server: Server, key: bytes, page: int) -> list[Entry]:
     after = "-"
     while found := server.ask("XRANGE", key, after, "+", "COUNT", page):
         for raw_id, fields in found:
-            entries.append(_entry(as_id(raw_id.decode()), fields[3]))
+            entries.append(_entry(as_id(raw_id.decode()), fields[b"d"]))
         after = "(" + found[-1][0].decode()
     return entries
 
