@@ -1,7 +1,9 @@
 """A sender's order after a refusal (G2). Layer 3.
 
 When a send is refused retryably, everything its sender sends behind it is refused too, until it comes again: else the
-messages behind it would overtake it. One connection is held by one ref at a time.
+messages behind it would overtake it. One connection is held by one ref at a time, the one of its refused sends that it
+sent first. That need not be the one refused first: while sends wait in vain for the log, a later one is refused at the
+door.
 
 An outcome may also be unknown, and then turn out well: the message is in the log, its sender has had the echo, and will
 never send it again. So a doubtful hold is looked into, when somebody is refused because of it: is the ref in the log?
@@ -24,13 +26,16 @@ class SenderOrder:
 
     def __init__(self, *, store: Store) -> None:
         self._store = store
+        self._numbers: dict[Member, int] = {}  # of the sends that hold
         self._doubtful: set[Member] = set()
         self._asking: dict[Member, asyncio.Task[None]] = {}
 
-    def hold(self, member: Member, error: ChatError, ref: str) -> None:
-        """*ref* of *member* was refused with *error*: until it comes again, nothing else may pass."""
-        if member.held is None:
-            member.held = ref
+    def hold(self, member: Member, error: ChatError, ref: str, number: int) -> None:
+        """*ref* of *member* was refused with *error*: until it comes again, nothing else may pass. *number* grows with
+        each send."""
+        if member.held is None or number < self._numbers[member]:
+            member.held, self._numbers[member] = ref, number
+            self._doubtful.discard(member)
             if isinstance(error, Unknown):
                 self._doubtful.add(member)
 
@@ -46,10 +51,12 @@ class SenderOrder:
     def release(self, member: Member) -> None:
         """What *member* is held by has come again and is on its way."""
         member.held = None
+        self._numbers.pop(member, None)
         self._doubtful.discard(member)
 
     def forget(self, member: Member) -> None:
         """*member* has gone."""
+        self._numbers.pop(member, None)
         self._doubtful.discard(member)
         if task := self._asking.get(member):
             task.cancel()

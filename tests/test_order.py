@@ -51,7 +51,7 @@ async def looked(store: Remembering) -> None:
 async def test_what_is_behind_a_refused_send_waits_until_it_comes_again(member: Member) -> None:
     order = SenderOrder(store=Remembering(None))
 
-    order.hold(member, REFUSED, "a")
+    order.hold(member, REFUSED, "a", 1)
 
     assert order.holds(member, "b")
     assert order.holds(member, None)
@@ -63,17 +63,31 @@ async def test_what_is_behind_a_refused_send_waits_until_it_comes_again(member: 
 async def test_the_first_refused_one_is_what_holds(member: Member) -> None:
     order = SenderOrder(store=Remembering(None))
 
-    order.hold(member, REFUSED, "a")
-    order.hold(member, REFUSED, "b")
+    order.hold(member, REFUSED, "a", 1)
+    order.hold(member, REFUSED, "b", 2)
 
     assert order.holds(member, "b")
     assert not order.holds(member, "a")
 
 
+async def test_what_was_sent_first_holds_though_it_was_refused_last(member: Member) -> None:
+    order = SenderOrder(store=Remembering(None))
+
+    order.hold(member, REFUSED, "b", 2)  # at the door, while "a" still waits for the log
+    order.hold(member, UNKNOWN, "a", 1)
+    order.hold(member, REFUSED, "c", 3)
+
+    assert not order.holds(member, "a")
+    assert order.holds(member, "b")
+    order.release(member)
+    order.hold(member, REFUSED, "d", 4)  # the numbers of before count no more
+    assert not order.holds(member, "d")
+
+
 async def test_an_unknown_send_that_is_in_the_log_holds_nobody(member: Member) -> None:
     store = Remembering("a")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, UNKNOWN, "a", 1)
 
     assert order.holds(member, "b")
     await looked(store)
@@ -84,7 +98,7 @@ async def test_an_unknown_send_that_is_in_the_log_holds_nobody(member: Member) -
 async def test_an_unknown_send_that_is_not_in_the_log_goes_on_holding(member: Member) -> None:
     store = Remembering(None)
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, UNKNOWN, "a", 1)
 
     assert order.holds(member, "b")
     await looked(store)
@@ -95,7 +109,7 @@ async def test_an_unknown_send_that_is_not_in_the_log_goes_on_holding(member: Me
 async def test_a_refused_send_is_not_looked_for(member: Member) -> None:
     store = Remembering("a")
     order = SenderOrder(store=store)
-    order.hold(member, REFUSED, "a")
+    order.hold(member, REFUSED, "a", 1)
 
     assert order.holds(member, "b")
     await asyncio.sleep(0)
@@ -107,7 +121,7 @@ async def test_while_the_log_is_away_the_doubt_stays_and_is_looked_into_again(me
     store = Remembering("a")
     store.is_away = True
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, UNKNOWN, "a", 1)
     assert order.holds(member, "b")
     await looked(store)
 
@@ -127,7 +141,7 @@ async def test_stopping_ends_what_is_being_looked_into(member: Member) -> None:
 
     store = Stuck("a")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, UNKNOWN, "a", 1)
     order.holds(member, "b")
     await asyncio.wait_for(store.asked.wait(), 5)
 
