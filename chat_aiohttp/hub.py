@@ -240,7 +240,7 @@ class Hub:
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
         if error.retryable and ref is not None:
-            self._order.hold(member, error, ref, number)
+            self._order.hold(member, ref, number)
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
 
     def rename(self, member: Member, name: str) -> None:

@@ -5,18 +5,19 @@ messages behind it would overtake it. One connection is held by one ref at a tim
 sent first. That need not be the one refused first: while sends wait in vain for the log, a later one is refused at the
 door.
 
-An outcome may also be unknown, and then turn out well: the message is in the log, its sender has had the echo, and will
-never send it again. So a doubtful hold is looked into, when somebody is refused because of it: is the ref in the log?
-Then the refused send behind it holds, since that has not come again yet; if all of them are in the log, nothing does.
+A refused send may be in the log all the same: its outcome was unknown and turned out well, or an earlier copy came
+through, by another connection perhaps. Its sender has had the echo, and will never send it again. So a hold is looked
+into when somebody is refused because of it: is the ref in the log? Then the refused send behind it holds, since that
+has not come again yet; if all of them are in the log, nothing does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final, NamedTuple
+from typing import Final
 
-from chat_aiohttp.errors import ChatError, Refused, Unknown
+from chat_aiohttp.errors import Refused
 from chat_aiohttp.rooms import Member
 from chat_aiohttp.store import Store
 
@@ -25,41 +26,30 @@ log = logging.getLogger(__name__)
 REMEMBERED: Final = 256  # refused sends of one connection; of more than that only the first so many keep their order
 
 
-class _Refusal(NamedTuple):
-    number: int  # grows with each send
-    is_unknown: bool  # the message may be in the log
-
-
 class SenderOrder:
-    """Who is held by which ref (`Member.held`), and the doubts about that."""
+    """Who is held by which ref (`Member.held`), and whether it still should."""
 
     def __init__(self, *, store: Store) -> None:
         self._store = store
-        self._refused: dict[Member, dict[str, _Refusal]] = {}  # by ref, of those who are held
-        self._doubtful: set[Member] = set()
+        self._refused: dict[Member, dict[str, int]] = {}  # of those who are held: each refused ref's number
         self._asking: dict[Member, asyncio.Task[None]] = {}
 
-    def hold(self, member: Member, error: ChatError, ref: str, number: int) -> None:
-        """*ref* of *member* was refused with *error*: until it comes again, nothing sent behind it may pass. *number*
+    def hold(self, member: Member, ref: str, number: int) -> None:
+        """*ref* of *member* was refused retryably: until it comes again, nothing sent behind it may pass. *number*
         grows with each send."""
         refused = self._refused.setdefault(member, {})
-        known = refused.get(ref)
-        if known is None and len(refused) >= REMEMBERED and member.held and number > refused[member.held].number:
+        is_first = member.held is None or number < refused[member.held]
+        if not is_first and len(refused) >= REMEMBERED:
             return
-        is_unknown = isinstance(error, Unknown)
-        if is_unknown:
-            self._doubtful.add(member)
-        if known is not None:  # sent again before its turn: it keeps its place
-            number, is_unknown = min(number, known.number), is_unknown or known.is_unknown
-        refused[ref] = _Refusal(number, is_unknown)
-        if member.held is None or number < refused[member.held].number:
+        refused.setdefault(ref, number)  # sent again before its turn, it keeps its place
+        if is_first:
             member.held = ref
 
     def holds(self, member: Member, ref: str | None) -> bool:
         """Whether *member*, who is held, may not send *ref* now. It may if that is what it is held by."""
         if ref == member.held:
             return False
-        if member in self._doubtful and member not in self._asking:
+        if member not in self._asking:
             task = self._asking[member] = asyncio.create_task(self._look(member, self._refused[member]))
             task.add_done_callback(lambda _: self._asking.pop(member, None))
         return True
@@ -68,12 +58,10 @@ class SenderOrder:
         """What *member* is held by has come again and is on its way."""
         member.held = None
         self._refused.pop(member, None)
-        self._doubtful.discard(member)
 
     def forget(self, member: Member) -> None:
         """*member* has gone."""
         self._refused.pop(member, None)
-        self._doubtful.discard(member)
         if task := self._asking.get(member):
             task.cancel()
 
@@ -84,7 +72,7 @@ class SenderOrder:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, member: Member, refused: dict[str, _Refusal]) -> None:
+    async def _look(self, member: Member, refused: dict[str, int]) -> None:
         """Let *member* go as far as what it is held by is in the log after all. Ends by the store's own deadlines, and
         with the first send that is not there."""
         try:
@@ -93,15 +81,11 @@ class SenderOrder:
                 if found is None or self._refused.get(member) is not refused:
                     return
                 del refused[held]
-                self._hold_next(member, refused)
+                if refused:
+                    member.held = min(refused, key=refused.__getitem__)
+                else:
+                    self.release(member)
         except Refused:
             return  # the log is away: whoever sends again has it looked into again
         except Exception:
-            log.exception("a doubtful send could not be looked into")
-
-    def _hold_next(self, member: Member, refused: dict[str, _Refusal]) -> None:
-        if not refused:
-            return self.release(member)
-        member.held = min(refused, key=lambda ref: refused[ref].number)
-        if not any(refusal.is_unknown for refusal in refused.values()):
-            self._doubtful.discard(member)
+            log.exception("a hold could not be looked into")

@@ -1,4 +1,4 @@
-"""A sender's order after a refusal: what is behind it waits, and a doubt is looked into."""
+"""A sender's order after a refusal: what is behind it waits, and a hold is looked into."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat_aiohttp.errors import Refused, Unknown
+from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import EventId
 from chat_aiohttp.order import SenderOrder
 from chat_aiohttp.rooms import Member, Room
@@ -15,7 +15,6 @@ from chat_aiohttp.store.memory import MemoryStore
 
 STORED = EventId(1, 0)
 REFUSED = Refused("log_away", "away")
-UNKNOWN = Unknown("unknown", "no answer")
 
 
 class Remembering(MemoryStore):
@@ -51,7 +50,7 @@ async def looked(store: Remembering) -> None:
 async def test_what_is_behind_a_refused_send_waits_until_it_comes_again(member: Member) -> None:
     order = SenderOrder(store=Remembering())
 
-    order.hold(member, REFUSED, "a", 1)
+    order.hold(member, "a", 1)
 
     assert order.holds(member, "b")
     assert order.holds(member, None)
@@ -63,8 +62,8 @@ async def test_what_is_behind_a_refused_send_waits_until_it_comes_again(member: 
 async def test_the_first_refused_one_is_what_holds(member: Member) -> None:
     order = SenderOrder(store=Remembering())
 
-    order.hold(member, REFUSED, "a", 1)
-    order.hold(member, REFUSED, "b", 2)
+    order.hold(member, "a", 1)
+    order.hold(member, "b", 2)
 
     assert order.holds(member, "b")
     assert not order.holds(member, "a")
@@ -73,21 +72,21 @@ async def test_the_first_refused_one_is_what_holds(member: Member) -> None:
 async def test_what_was_sent_first_holds_though_it_was_refused_last(member: Member) -> None:
     order = SenderOrder(store=Remembering())
 
-    order.hold(member, REFUSED, "b", 2)  # at the door, while "a" still waits for the log
-    order.hold(member, UNKNOWN, "a", 1)
-    order.hold(member, REFUSED, "c", 3)
+    order.hold(member, "b", 2)  # at the door, while "a" still waits for the log
+    order.hold(member, "a", 1)
+    order.hold(member, "c", 3)
 
     assert not order.holds(member, "a")
     assert order.holds(member, "b")
     order.release(member)
-    order.hold(member, REFUSED, "d", 4)  # the numbers of before count no more
+    order.hold(member, "d", 4)  # the numbers of before count no more
     assert not order.holds(member, "d")
 
 
-async def test_an_unknown_send_that_is_in_the_log_holds_nobody(member: Member) -> None:
+async def test_a_send_that_is_in_the_log_after_all_holds_nobody(member: Member) -> None:
     store = Remembering("a")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a", 1)
+    order.hold(member, "a", 1)
 
     assert order.holds(member, "b")
     await looked(store)
@@ -95,14 +94,14 @@ async def test_an_unknown_send_that_is_in_the_log_holds_nobody(member: Member) -
     assert member.held is None
 
 
-async def test_behind_an_unknown_send_that_is_in_the_log_the_next_refused_one_holds(member: Member) -> None:
+async def test_behind_a_send_that_is_in_the_log_the_next_refused_one_holds(member: Member) -> None:
     store = Remembering("a", "b")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a", 1)
-    order.hold(member, UNKNOWN, "b", 2)
-    order.hold(member, REFUSED, "c", 3)
-    order.hold(member, REFUSED, "d", 4)
-    order.hold(member, REFUSED, "b", 5)  # sent again before its echo came: it keeps its place
+    order.hold(member, "a", 1)
+    order.hold(member, "b", 2)
+    order.hold(member, "c", 3)
+    order.hold(member, "d", 4)
+    order.hold(member, "b", 5)  # sent again before its echo came: it keeps its place
 
     assert order.holds(member, "e")
     await looked(store)
@@ -112,10 +111,10 @@ async def test_behind_an_unknown_send_that_is_in_the_log_the_next_refused_one_ho
     assert not order.holds(member, "c")
 
 
-async def test_an_unknown_send_that_is_not_in_the_log_goes_on_holding(member: Member) -> None:
+async def test_a_send_that_is_not_in_the_log_goes_on_holding(member: Member) -> None:
     store = Remembering()
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a", 1)
+    order.hold(member, "a", 1)
 
     assert order.holds(member, "b")
     await looked(store)
@@ -123,22 +122,11 @@ async def test_an_unknown_send_that_is_not_in_the_log_goes_on_holding(member: Me
     assert order.holds(member, "b")
 
 
-async def test_a_refused_send_is_not_looked_for(member: Member) -> None:
-    store = Remembering("a")
-    order = SenderOrder(store=store)
-    order.hold(member, REFUSED, "a", 1)
-
-    assert order.holds(member, "b")
-    await asyncio.sleep(0)
-
-    assert not store.asked.is_set()
-
-
-async def test_while_the_log_is_away_the_doubt_stays_and_is_looked_into_again(member: Member) -> None:
+async def test_while_the_log_is_away_the_hold_stays_and_is_looked_into_again(member: Member) -> None:
     store = Remembering("a")
     store.is_away = True
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a", 1)
+    order.hold(member, "a", 1)
     assert order.holds(member, "b")
     await looked(store)
 
@@ -158,7 +146,7 @@ async def test_stopping_ends_what_is_being_looked_into(member: Member) -> None:
 
     store = Stuck("a")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a", 1)
+    order.hold(member, "a", 1)
     order.holds(member, "b")
     await asyncio.wait_for(store.asked.wait(), 5)
 

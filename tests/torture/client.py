@@ -23,7 +23,7 @@ from tests.torture.evidence import as_id
 from tests.torture.history import Acked, Client, Closed, Connect, End, Gap, Joined, Notebook, Refused, Seen, Sent
 from tests.torture.line import Line
 
-WINDOW = 16  # messages under way at once
+WINDOWS = (4, 16, 48)  # messages under way at once, one client so, another so; the store remembers 128 refs
 SILENCE_S = 4.0  # nothing came for so long, though it pinged: the line is dead
 PING_S = 1.5
 CONNECT_S = 4.0
@@ -68,6 +68,7 @@ class Talker:
         self._secret = secret
         self._dialect = dialect
         self._random = random
+        self._window = random.choice(WINDOWS)
         self._rate = rate  # messages a second
         self._book = Notebook(folder / f"{name}.jsonl")
         self._book.write(Client(name, room, self.id, dialect))
@@ -80,7 +81,7 @@ class Talker:
         self._again_at = 0.0
         self._speak_at = monotonic() + random.random()
         self._heard_at = self._pinged_at = self._sent_at = 0.0
-        self._deaf_until = 0.0
+        self._deaf_until = self._away_until = 0.0
         self._count = 0
         self._instance = 0
         self._after: str | None = None  # what the connection had asked for
@@ -110,14 +111,14 @@ class Talker:
         if self._again_at and now >= self._again_at:
             self._again_at = 0.0
             self._say(now, list(self.unacked.items()))
-        if self.speaks and now >= self._speak_at and len(self.unacked) < WINDOW:
+        if self.speaks and now >= self._speak_at and len(self.unacked) < self._window:
             self._speak(now)
 
     def _speak(self, now: float) -> None:
         burst = self._random.choice((1, 1, 2, 4))
         self._speak_at = max(self._speak_at, now - 0.2) + burst / self._rate
         fresh = []
-        for _ in range(min(burst, WINDOW - len(self.unacked))):
+        for _ in range(min(burst, self._window - len(self.unacked))):
             self._count += 1
             ref = f"{self.name}.{self._count}"
             text = f"{self.room} {ref}" + (" lorem ipsum" * 40 if self._count % 50 == 0 else "")
@@ -180,7 +181,8 @@ class Talker:
         self._book.write(Closed(now, code))
         self._line, self._is_in, self._deaf_until = None, False, 0.0
         told = RETURN_AFTER.search(reason)
-        self._return_at = now + (int(told[1]) / 1000 if told else self._random.random() * RETURN_S)
+        soon = now + (int(told[1]) / 1000 if told else self._random.random() * RETURN_S)
+        self._return_at = max(soon, self._away_until)
 
     def heard(self) -> None:
         """Something came: the line is alive."""
@@ -237,8 +239,9 @@ class Talker:
 
     # -- behaving badly, and the end
 
-    def cut(self) -> None:
-        """Break the connection with a reset."""
+    def cut(self, away_s: float = 0.0) -> None:
+        """Break the connection with a reset, and come back after *away_s* at the earliest."""
+        self._away_until = monotonic() + away_s
         if self._line is not None:
             self._line.reset()
 

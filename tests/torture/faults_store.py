@@ -12,7 +12,8 @@ from tests.torture.plan import Fault
 from tests.torture.scene import Scene
 from tests.torture.stage import REDIS, SQLITE, Stage, fault
 
-KEPT = 20  # entries that a room cut by hand is left with
+KEPT = 10  # entries that a room cut by hand is left with
+AWAY_S = 0.8  # some of a room's clients are, while it is robbed
 
 # -- the file
 
@@ -170,7 +171,11 @@ async def _rob(stage: Stage, fault: Fault, script: str) -> None:
     rooms = [room for room in stage.crowd.rooms if room.startswith(LOSSY)]
     if not rooms:
         return
-    room, at = rooms[int(fault.dice * len(rooms))], monotonic()
+    room = rooms[int(fault.dice * len(rooms))]
+    for talker in [talker for talker in stage.crowd.talkers if talker.room == room][::2]:
+        talker.cut(AWAY_S)
+    await asyncio.sleep(AWAY_S * 0.8)
+    at = monotonic()
     edge = await stage.redis("EVAL", script, 1, redis_key(room), KEPT)
     if edge:
         stage.losses.append(Loss(at, room, as_id(edge.decode())))
