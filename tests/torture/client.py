@@ -163,7 +163,8 @@ class Talker:
 
     def connected(self, line: Line) -> None:
         """There is a connection; the handshake is under way."""
-        self._line, self._heard_at = line, monotonic()
+        self._line = line
+        self._heard_at = self._sent_at = monotonic()
 
     def opened(self) -> None:
         """The handshake is done. Whatever was not acknowledged is sent again, before anything new."""

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-PAUSE_S = (0.2, 1.6)
-CALM_S = 0.15  # the part of a run that is without faults, at its beginning and again at its end, for 60 s and less
+PAUSE_S = (0.5, 4.0)  # between two faults of a lane: most of the load should get through
+SHORT_S = 60.0  # a run of no more than this is in a hurry
+HURRIED_S = (0.2, 1.2)
+CALM = 0.15  # the part of a short run that is without faults, half of it at each end
 LANES = ("ground", "lines")
 
 
@@ -43,7 +45,8 @@ def plan(*, seed: int, seconds: float, kinds: Sequence[Kind]) -> dict[str, list[
 
 
 def _lane(random: Random, seconds: float, kinds: Sequence[Kind]) -> list[Fault]:
-    calm = CALM_S * min(seconds, 60.0) / 2
+    calm = CALM * min(seconds, SHORT_S) / 2
+    pause_s = HURRIED_S if seconds <= SHORT_S else PAUSE_S
     now, faults, bag = calm, [], list[Kind]()
     while kinds:
         if not bag:
@@ -54,5 +57,5 @@ def _lane(random: Random, seconds: float, kinds: Sequence[Kind]) -> list[Fault]:
         if now + length > seconds - calm:
             break
         faults.append(Fault(now, kind.name, length, random.random()))
-        now += length + random.uniform(*PAUSE_S)
+        now += length + random.uniform(*pause_s)
     return faults
