@@ -111,14 +111,19 @@ class Talker:
         if self._again_at and now >= self._again_at:
             self._again_at = 0.0
             self._say(now, list(self.unacked.items()))
-        if self.speaks and now >= self._speak_at and len(self.unacked) < self._window:
-            self._speak(now)
+        if self.speaks and now >= self._speak_at and (room := self._window - self._under_way()) > 0:
+            self._speak(now, room)
 
-    def _speak(self, now: float) -> None:
+    def _under_way(self) -> int:
+        """How far it is ahead of the oldest message that was not acknowledged: a ref may be forgotten 128 later."""
+        oldest = next(iter(self.unacked), None)
+        return 0 if oldest is None else self._count + 1 - int(oldest.rpartition(".")[2])
+
+    def _speak(self, now: float, room: int) -> None:
         burst = self._random.choice((1, 1, 2, 4))
         self._speak_at = max(self._speak_at, now - 0.2) + burst / self._rate
         fresh = []
-        for _ in range(min(burst, self._window - len(self.unacked))):
+        for _ in range(min(burst, room)):
             self._count += 1
             ref = f"{self.name}.{self._count}"
             text = f"{self.room} {ref}" + (" lorem ipsum" * 40 if self._count % 50 == 0 else "")
