@@ -22,6 +22,7 @@ from chat_aiohttp.sessions import public_id, query_session
 from tests.torture.evidence import as_id
 from tests.torture.history import Acked, Client, Closed, Connect, End, Gap, Joined, Notebook, Refused, Seen, Sent
 from tests.torture.line import Line
+from tests.torture.said import Said, decode
 
 WINDOWS = (4, 16, 48)  # messages under way at once, one client so, another so; the store remembers 128 refs
 SILENCE_S = 4.0  # nothing came for so long, though it pinged: the line is dead
@@ -33,22 +34,6 @@ AGAIN_S = 0.25  # the same for sending again what was refused
 RETURN_AFTER = re.compile(r"come back in (\d+) ms")
 
 
-class _Frame(msgspec.Struct, gc=False):
-    """Everything that any frame of either dialect may hold and that matters here."""
-
-    type: str = ""
-    id: str = ""
-    message: str = ""
-    sender: str = msgspec.field(name="from", default="")
-    ref: str | None = None
-    error: str | None = None
-    code: str | None = None
-    retryable: bool = True
-    position: str = ""
-    delay: int = 0
-
-
-_decode = msgspec.json.Decoder(_Frame).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -198,7 +183,7 @@ class Talker:
 
     def took(self, payload: bytes) -> None:
         """A text frame."""
-        said = _decode(payload)
+        said = decode(payload)
         if said.type == "message":
             self._saw(said)
         elif said.error is not None or said.type == "error":
@@ -210,7 +195,7 @@ class Talker:
         elif said.type == "ack" and said.ref is not None:
             self._was_acked(said.ref, said.id)
 
-    def _saw(self, said: _Frame) -> None:
+    def _saw(self, said: Said) -> None:
         self._book.write(Seen(self._heard_at, said.id, said.ref, said.sender, said.message))
         if self.last is None or as_id(said.id) > as_id(self.last):  # else the answer to a repeat: old news
             self.last = said.id
@@ -222,7 +207,7 @@ class Talker:
             self.acked += 1
             self._book.write(Acked(monotonic(), ref, event_id))
 
-    def _was_refused(self, said: _Frame) -> None:
+    def _was_refused(self, said: Said) -> None:
         if said.error == "gap":
             return self._was_told_of_a_gap(said)
         now = monotonic()
@@ -233,11 +218,11 @@ class Talker:
         elif not self._again_at:
             self._again_at = now + 0.05 + self._random.random() * AGAIN_S
 
-    def _was_told_of_a_gap(self, said: _Frame) -> None:
+    def _was_told_of_a_gap(self, said: Said) -> None:
         self._book.write(Gap(monotonic(), said.position))
         self.last = said.position
 
-    def _was_welcomed(self, said: _Frame) -> None:
+    def _was_welcomed(self, said: Said) -> None:
         if self._after is None and not self._history:
             self._book.write(Joined(monotonic(), said.position))
             if self.last is None:

@@ -32,7 +32,7 @@ class Settings(NamedTuple):
     seconds: float
     store: str
     out: Path
-    rooms: int = 60
+    rooms: int = 80
     members: int = 4
     rate: float = 10.0
     lossy: int = 3
@@ -122,7 +122,7 @@ def _keep(out: Path, done: list[tuple[float, Fault]], logs: Logs, losses: list[L
     """The evidence beside the histories: what was done when, what was taken, and the log in the end."""
     with (out / "faults.jsonl").open("w") as file:
         for at, fault in sorted(done):
-            file.write(json.dumps({"at": at, **fault._asdict()}) + "\n")
+            file.write(json.dumps({**fault._asdict(), "at": at}) + "\n")
     with (out / "losses.jsonl").open("w") as file:
         for loss in losses:
             file.write(json.dumps(loss) + "\n")
