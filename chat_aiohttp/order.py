@@ -41,7 +41,7 @@ class SenderOrder:
         is_first = member.held is None or number < refused[member.held]
         if not is_first and len(refused) >= REMEMBERED:
             return
-        refused.setdefault(ref, number)  # sent again before its turn, it keeps its place
+        refused[ref] = min(number, refused.get(ref, number))  # sent again before its turn, it keeps its place
         if is_first:
             member.held = ref
 

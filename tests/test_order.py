@@ -83,6 +83,17 @@ async def test_what_was_sent_first_holds_though_it_was_refused_last(member: Memb
     assert not order.holds(member, "d")
 
 
+async def test_a_copy_refused_before_its_original_takes_the_originals_place(member: Member) -> None:
+    order = SenderOrder(store=Remembering())
+    for ref, number in (("c", 3), ("a", 4), ("b", 5), ("c", 6)):  # at the door, while the first "a" and "b" still wait
+        order.hold(member, ref, number)
+
+    for ref, number in (("a", 1), ("b", 2)):
+        order.hold(member, ref, number)
+
+    assert member.held == "a"
+
+
 async def test_a_send_that_is_in_the_log_after_all_holds_nobody(member: Member) -> None:
     store = Remembering("a")
     order = SenderOrder(store=store)
