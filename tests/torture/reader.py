@@ -78,7 +78,9 @@ class Reader:
 
     def _check_hole(self, place: int, line: Seen, number: int) -> None:
         assert self._next is not None
-        if missing := self._truth.missing(self._next, place, self._excused):
+        # Whoever asks for everything that is kept is not told what isn't.
+        excused = self._truth.edge(line.at) if self._cursor == EVERYTHING else self._excused
+        if missing := self._truth.missing(self._next, place, excused):
             first, last = ("{}-{}".format(*one) for one in (missing[0], missing[-1]))
             words = f"{len(missing)} messages ({first} to {last}) between {self._cursor} and {line.id} never came"
             self._add("lost", number, words)
