@@ -79,11 +79,6 @@ class Instance:
         """http://host:port"""
         return f"http://127.0.0.1:{self._port}"
 
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return self._port
-
     def socket_url(self, room: str) -> str:
         """The socket of *room*."""
         return f"{self.url}/ws/chat/{room}/"
