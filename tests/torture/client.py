@@ -68,6 +68,7 @@ class Talker:
         self._heard_at = self._pinged_at = self._sent_at = 0.0
         self._deaf_until = self._away_until = 0.0
         self._count = 0
+        self._repeated: set[str] = set()  # refs sent again while it had no id to resume after
         self._instance = 0
         self._after: str | None = None  # what the connection had asked for
 
@@ -95,7 +96,7 @@ class Talker:
             line.ping()
         if self._again_at and now >= self._again_at:
             self._again_at = 0.0
-            self._say(now, list(self.unacked.items()))
+            self._say_again(now)
         if self.speaks and now >= self._speak_at and (room := self._window - self._under_way()) > 0:
             self._speak(now, room)
 
@@ -115,6 +116,11 @@ class Talker:
             self.unacked[ref] = text
             fresh.append((ref, text))
         self._say(now, fresh)
+
+    def _say_again(self, now: float) -> None:
+        if self.last is None:
+            self._repeated.update(self.unacked)
+        self._say(now, list(self.unacked.items()))
 
     def _say(self, now: float, messages: list[tuple[str, str]]) -> None:
         assert self._line is not None
@@ -164,7 +170,7 @@ class Talker:
         self._pinged_at = self._sent_at = now
         history = 0 if self._after is not None else self._history
         self._book.write(Connect(now, self._instance, self._after, history))
-        self._say(now, list(self.unacked.items()))
+        self._say_again(now)
 
     def closed(self, code: int, reason: str) -> None:
         """The connection ended. It comes back: after the time it was told, or soon."""
@@ -197,7 +203,12 @@ class Talker:
 
     def _saw(self, said: Said) -> None:
         self._book.write(Seen(self._heard_at, said.id, said.ref, said.sender, said.message))
-        if self.last is None or as_id(said.id) > as_id(self.last):  # else the answer to a repeat: old news
+        is_mine = said.ref is not None and said.sender == self.id
+        if self.last is None:
+            # What answers a repeat may be from before it came in: no place in the live stream.
+            if not (is_mine and self._dialect == "plain" and said.ref in self._repeated):
+                self.last = said.id
+        elif as_id(said.id) > as_id(self.last):  # else the answer to a repeat: old news
             self.last = said.id
         if said.ref is not None and said.sender == self.id:
             self._was_acked(said.ref, said.id)

@@ -68,6 +68,8 @@ class Reader:
         entry = self._truth.entries[place]
         if (entry.ref, entry.sender, entry.text) != (line.ref, line.sender, line.text):
             self._add("altered", number, f"{line.id} was delivered as {line!r} and is {entry!r}")
+        if self._next is None and self._may_be_repeat(line):
+            return  # told because it was sent again, and from before it came in, perhaps: no place in the live stream
         if self._next is not None and place < self._next:
             if not self._is_repeat(line):
                 self._add("again", number, f"{line.id} was delivered, and the cursor is at {self._cursor}")
@@ -87,10 +89,14 @@ class Reader:
 
     def _is_repeat(self, line: Seen) -> bool:
         """A plain client that sends again is sent the original again, at most once a repeat."""
-        if self._client.dialect != "plain" or line.sender != self._client.id or line.ref is None:
+        if line.ref is None or not self._may_be_repeat(line):
             return False
         answered = self._repeats[line.ref] = self._repeats.get(line.ref, 0) + 1
-        return answered < self._sends.get(line.ref, 0)
+        return answered < self._sends[line.ref]
+
+    def _may_be_repeat(self, line: Seen) -> bool:
+        is_own = self._client.dialect == "plain" and line.sender == self._client.id and line.ref is not None
+        return is_own and self._sends.get(line.ref or "", 0) > 1
 
     def end(self, number: int) -> None:
         """The run is over, and it was still listening: it must have everything."""

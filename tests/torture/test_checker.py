@@ -8,7 +8,7 @@ import pytest
 
 from tests.torture.breaks import BREAKS, COUNT, Case, case, seen, sent
 from tests.torture.evidence import LOSSY, Loss
-from tests.torture.history import Acked, Closed, Connect, Gap, Seen, Sent
+from tests.torture.history import Acked, Closed, Connect, Gap, Line, Seen, Sent
 
 
 def test_a_whole_history_is_acquitted() -> None:
@@ -29,6 +29,27 @@ def test_a_repeat_answered_with_the_original_is_no_double() -> None:
 
     repeated.ben.insert(seen(repeated.ben, 5), original)
     assert repeated.judge().kinds == {"again": 1}
+
+
+def test_the_answer_to_a_repeat_is_no_place_in_the_live_stream() -> None:
+    """Ben joined live after his first message had been stored by a connection that broke, and was told of it."""
+    late = case()
+    index = seen(late.ben, 7)
+    first: list[Line] = [
+        Sent(1.1, "ben.1", "text 1"),
+        Closed(1.5, 1006),
+        Connect(6.9, 0, None),
+        Sent(7.0, "ben.1", "text 1"),
+    ]
+    others = [
+        line for line in late.ben[:index] if isinstance(line, Sent | Acked) and line.ref not in ("ben.1", "ben.7")
+    ]
+    answer = Seen(7.1, "1001-1", "ben.1", "B", "text 1")
+    late.ben[1:index] = [Connect(0.0, 0, None), *first[:1], *others, *first[1:], answer]
+    late.ben.insert(late.ben.index(answer) + 1, Acked(7.1, "ben.1", "1001-1"))
+    late.ben.insert(late.ben.index(answer), Sent(7.05, "ben.7", "text 7"))
+
+    assert late.judge().violations == []
 
 
 @pytest.mark.parametrize(("break_it", "kind"), BREAKS, ids=lambda value: getattr(value, "__name__", value))
