@@ -4,15 +4,19 @@ PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
 JOBS ?= 2
+SEED ?= 1
+MINUTES ?= 10
+STORE ?= redis
+OUT ?=
 
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format two-instances parity rolling screenshots dist clean chromium
+.PHONY: help run test lint types format two-instances rolling parity torture torture-mutants screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.run ## start the chat on http://127.0.0.1:8000/chat/ (PORT=, ARGS=)
 	@exec .venv/bin/chat-aiohttp --port $(PORT) $(ARGS)
@@ -38,8 +42,15 @@ two-instances: .venv/.test ## 2 x 500 members, 10,000 messages over one Valkey: 
 rolling: .venv/.test ## 4 instances restarted in turn, 3 times, under 200 clients: nothing lost, doubled or reordered
 	@ROLLING_INSTANCES=4 ROLLING_CLIENTS=200 ROLLING_ROUNDS=3 .venv/bin/python -m pytest -q -s \
 	  tests/integration/test_rolling_restart.py
+
 parity: .venv/.test ## SQLite and Valkey do what the memory store does: 1,000 random conversations each, some minutes
 	@PARITY_EXAMPLES=1000 .venv/bin/python -m pytest -q -o faulthandler_timeout=0 tests/store/test_parity.py
+
+torture: .venv/.test ## faults under load for MINUTES= (10), from SEED= (1), on STORE= (redis, valkey, sqlite); a certificate
+	@.venv/bin/python -m tests.torture --seed $(SEED) --minutes $(MINUTES) --store $(STORE) $(if $(OUT),--out $(OUT))
+
+torture-mutants: .venv/.test ## servers broken on purpose: the torture run must convict every one
+	@.venv/bin/python -m tests.torture.mutants
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots

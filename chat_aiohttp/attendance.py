@@ -104,7 +104,7 @@ class Attendance:
     def _beat(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(TELL_EVERY_S, self._beat)
         now = self._clock()
-        for key, presence in self._rooms.items():
+        for key, presence in [*self._rooms.items()]:  # who is told may be found gone, and the room with them
             presence.expire(now)
             if presence.changed or presence.unpublished or presence.publish_at <= now:
                 self._go_out(key, presence, now)

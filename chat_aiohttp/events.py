@@ -77,6 +77,7 @@ class Draft:
         "error",
         "id",
         "kind",
+        "number",
         "owner",
         "ref",
         "repeated",
@@ -98,6 +99,7 @@ class Draft:
         digest: bytes = b"",
         target: EventId | None = None,
         owner: object = None,
+        number: int = 0,
     ) -> None:
         self.room = room  # the room's key (names.room_key)
         self.title = title  # the room's name as this writer writes it; the first one sticks
@@ -108,6 +110,7 @@ class Draft:
         self.digest = digest  # 8 bytes that stand for what was sent, to tell a repeat from a reused ref
         self.target = target
         self.owner = owner  # whoever wants to know how it ended; the store never looks at it
+        self.number = number  # the owner's own: grows from one of its drafts to the next
         self.id: EventId = NOTHING
         self.repeated = False
         self.error: ChatError | None = None

@@ -76,6 +76,7 @@ class Hub:
         self._clock = clock
         self._random = random
         self._order = SenderOrder(store=store)
+        self._sends = 0  # so far, by everybody: what was sent before what
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
 
@@ -174,7 +175,7 @@ class Hub:
             else:
                 self.publish(socket, wire.decode_plain(payload, self.rules.message_chars))
         except BadInput as error:
-            self._refuse(socket, error, error.ref)
+            self._refuse(socket, error, error.ref, self._sends)
         except Exception:
             log.exception("a message could not be handled")
             self.switchboard.close(socket, Close.INTERNAL_ERROR, "the server failed")
@@ -197,8 +198,9 @@ class Hub:
     def publish(self, member: Member, send: wire.Send) -> None:
         """Give *send* to the room's log. Its outcome comes as its echo, an ack or an error to *member*. Never waits."""
         ref = send.ref
+        self._sends += 1
         if (error := self._hindrance(member, ref)) is not None:
-            self._refuse(member, error, ref)
+            self._refuse(member, error, ref, self._sends)
             return
         room = member.room
         self.store.append(
@@ -211,6 +213,7 @@ class Hub:
                 ref=ref,
                 digest=wire.digest(send.message) if ref is not None else b"",
                 owner=member,
+                number=self._sends,
             )
         )
 
@@ -235,9 +238,9 @@ class Hub:
             bucket = member.bucket = TokenBucket(self._rate, now)
         return bucket
 
-    def _refuse(self, member: Member, error: ChatError, ref: str | None) -> None:
+    def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
         if error.retryable and ref is not None:
-            self._order.hold(member, error, ref)
+            self._order.hold(member, ref, number)
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
 
     def rename(self, member: Member, name: str) -> None:
@@ -263,10 +266,10 @@ class Hub:
 
     def _answer(self, draft: Draft) -> None:
         member = draft.owner
-        if not isinstance(member, Member):
-            return
+        if not isinstance(member, Member) or not member.is_open:
+            return  # gone: it will come back and send again
         if draft.error is not None:
-            self._refuse(member, draft.error, draft.ref)
+            self._refuse(member, draft.error, draft.ref, draft.number)
         elif member.v1:
             self.switchboard.send(member, wire.ack_frame(str(draft.ref), draft.id))
         else:

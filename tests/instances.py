@@ -21,10 +21,14 @@ UNLIMITED = {"CHAT_LIMITS_MESSAGES_PER_SECOND": "1000000", "CHAT_LIMITS_MESSAGE_
 
 
 class Instance:
-    """One server process. *folder* is where it runs, with no config.toml in it but the test's own."""
+    """One server process. *folder* is where it runs, with no config.toml in it but the test's own; *module* is what
+    runs."""
 
-    def __init__(self, store: str, folder: Path, *args: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, store: str, folder: Path, *args: str, env: dict[str, str] | None = None, module: str = "chat_aiohttp"
+    ) -> None:
         self._args = ("--store", store, *args)
+        self._module = module
         self._folder = folder
         self._env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), **UNLIMITED, **(env or {})}
         self._port = 0
@@ -37,7 +41,7 @@ class Instance:
         """Start it, the second time on the port it had before; returns when it listens."""
         self._started.clear()
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "chat_aiohttp", "--port", str(self._port), *self._args),
+            *(sys.executable, "-m", self._module, "--port", str(self._port), *self._args),
             cwd=self._folder,
             env=self._env,
             stderr=asyncio.subprocess.PIPE,
@@ -66,14 +70,14 @@ class Instance:
         return b"".join(self._said).decode()
 
     @property
-    def url(self) -> str:
-        """http://host:port"""
-        return f"http://127.0.0.1:{self._port}"
-
-    @property
     def port(self) -> int:
         """Where it listens."""
         return self._port
+
+    @property
+    def url(self) -> str:
+        """http://host:port"""
+        return f"http://127.0.0.1:{self._port}"
 
     def socket_url(self, room: str) -> str:
         """The socket of *room*."""

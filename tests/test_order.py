@@ -1,4 +1,4 @@
-"""A sender's order after a refusal: what is behind it waits, and a doubt is looked into."""
+"""A sender's order after a refusal: what is behind it waits, and a hold is looked into."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat_aiohttp.errors import Refused, Unknown
+from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import EventId
 from chat_aiohttp.order import SenderOrder
 from chat_aiohttp.rooms import Member, Room
@@ -15,15 +15,14 @@ from chat_aiohttp.store.memory import MemoryStore
 
 STORED = EventId(1, 0)
 REFUSED = Refused("log_away", "away")
-UNKNOWN = Unknown("unknown", "no answer")
 
 
 class Remembering(MemoryStore):
-    """Remembers one ref; *away* makes it refuse to say."""
+    """Remembers *refs*; *away* makes it refuse to say."""
 
-    def __init__(self, ref: str | None) -> None:
+    def __init__(self, *refs: str) -> None:
         super().__init__()
-        self.ref = ref
+        self.refs = refs
         self.is_away = False
         self.asked = asyncio.Event()
 
@@ -31,7 +30,7 @@ class Remembering(MemoryStore):
         self.asked.set()
         if self.is_away:
             raise REFUSED
-        return STORED if ref == self.ref else None
+        return STORED if ref in self.refs else None
 
 
 @pytest.fixture
@@ -49,9 +48,9 @@ async def looked(store: Remembering) -> None:
 
 
 async def test_what_is_behind_a_refused_send_waits_until_it_comes_again(member: Member) -> None:
-    order = SenderOrder(store=Remembering(None))
+    order = SenderOrder(store=Remembering())
 
-    order.hold(member, REFUSED, "a")
+    order.hold(member, "a", 1)
 
     assert order.holds(member, "b")
     assert order.holds(member, None)
@@ -61,19 +60,44 @@ async def test_what_is_behind_a_refused_send_waits_until_it_comes_again(member: 
 
 
 async def test_the_first_refused_one_is_what_holds(member: Member) -> None:
-    order = SenderOrder(store=Remembering(None))
+    order = SenderOrder(store=Remembering())
 
-    order.hold(member, REFUSED, "a")
-    order.hold(member, REFUSED, "b")
+    order.hold(member, "a", 1)
+    order.hold(member, "b", 2)
 
     assert order.holds(member, "b")
     assert not order.holds(member, "a")
 
 
-async def test_an_unknown_send_that_is_in_the_log_holds_nobody(member: Member) -> None:
+async def test_what_was_sent_first_holds_though_it_was_refused_last(member: Member) -> None:
+    order = SenderOrder(store=Remembering())
+
+    order.hold(member, "b", 2)  # at the door, while "a" still waits for the log
+    order.hold(member, "a", 1)
+    order.hold(member, "c", 3)
+
+    assert not order.holds(member, "a")
+    assert order.holds(member, "b")
+    order.release(member)
+    order.hold(member, "d", 4)  # the numbers of before count no more
+    assert not order.holds(member, "d")
+
+
+async def test_a_copy_refused_before_its_original_takes_the_originals_place(member: Member) -> None:
+    order = SenderOrder(store=Remembering())
+    for ref, number in (("c", 3), ("a", 4), ("b", 5), ("c", 6)):  # at the door, while the first "a" and "b" still wait
+        order.hold(member, ref, number)
+
+    for ref, number in (("a", 1), ("b", 2)):
+        order.hold(member, ref, number)
+
+    assert member.held == "a"
+
+
+async def test_a_send_that_is_in_the_log_after_all_holds_nobody(member: Member) -> None:
     store = Remembering("a")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, "a", 1)
 
     assert order.holds(member, "b")
     await looked(store)
@@ -81,10 +105,27 @@ async def test_an_unknown_send_that_is_in_the_log_holds_nobody(member: Member) -
     assert member.held is None
 
 
-async def test_an_unknown_send_that_is_not_in_the_log_goes_on_holding(member: Member) -> None:
-    store = Remembering(None)
+async def test_behind_a_send_that_is_in_the_log_the_next_refused_one_holds(member: Member) -> None:
+    store = Remembering("a", "b")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, "a", 1)
+    order.hold(member, "b", 2)
+    order.hold(member, "c", 3)
+    order.hold(member, "d", 4)
+    order.hold(member, "b", 5)  # sent again before its echo came: it keeps its place
+
+    assert order.holds(member, "e")
+    await looked(store)
+
+    assert member.held == "c"
+    assert order.holds(member, "d")
+    assert not order.holds(member, "c")
+
+
+async def test_a_send_that_is_not_in_the_log_goes_on_holding(member: Member) -> None:
+    store = Remembering()
+    order = SenderOrder(store=store)
+    order.hold(member, "a", 1)
 
     assert order.holds(member, "b")
     await looked(store)
@@ -92,22 +133,11 @@ async def test_an_unknown_send_that_is_not_in_the_log_goes_on_holding(member: Me
     assert order.holds(member, "b")
 
 
-async def test_a_refused_send_is_not_looked_for(member: Member) -> None:
-    store = Remembering("a")
-    order = SenderOrder(store=store)
-    order.hold(member, REFUSED, "a")
-
-    assert order.holds(member, "b")
-    await asyncio.sleep(0)
-
-    assert not store.asked.is_set()
-
-
-async def test_while_the_log_is_away_the_doubt_stays_and_is_looked_into_again(member: Member) -> None:
+async def test_while_the_log_is_away_the_hold_stays_and_is_looked_into_again(member: Member) -> None:
     store = Remembering("a")
     store.is_away = True
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, "a", 1)
     assert order.holds(member, "b")
     await looked(store)
 
@@ -127,7 +157,7 @@ async def test_stopping_ends_what_is_being_looked_into(member: Member) -> None:
 
     store = Stuck("a")
     order = SenderOrder(store=store)
-    order.hold(member, UNKNOWN, "a")
+    order.hold(member, "a", 1)
     order.holds(member, "b")
     await asyncio.wait_for(store.asked.wait(), 5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
 import pytest
@@ -9,8 +10,12 @@ import pytest
 from chat_aiohttp.closing import NO_CLOSE
 from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import Draft
+from chat_aiohttp.rooms import Member
+from chat_aiohttp.sessions import query_session
 from chat_aiohttp.switchboard import Socket
 from tests.web.chat_client import Fields, Server
+
+DEADLINE_S = 5.0
 
 
 async def test_a_repeat_is_answered_to_its_sender_alone_and_stored_once(server: Server) -> None:
@@ -131,6 +136,62 @@ async def test_after_a_retryable_refusal_everything_is_held_until_the_refused_on
 
     heard = [await member.next("message") for _ in range(2)]
     assert [one["message"] for one in heard] == ["one", "two"]
+
+
+async def test_a_send_refused_at_the_door_does_not_overtake_one_that_waited_for_the_log_in_vain(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = await server.v1()
+    waiting: list[Draft] = []
+    with monkeypatch.context() as slow:
+        slow.setattr(server.hub.store, "append", waiting.append)
+        await member.say("one", "r1")
+        async with asyncio.timeout(DEADLINE_S):
+            while not waiting:
+                await asyncio.sleep(0.001)
+    with monkeypatch.context() as away:
+        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
+        await member.say("two", "r2")
+        assert (await member.error())["ref"] == "r2"
+    waiting[0].error = Refused("log_away", "The room's log does not answer. Send again with the same ref.")
+    server.hub.settled(waiting)
+    assert (await member.error())["ref"] == "r1"
+
+    await member.say("two", "r2")
+    assert (await member.error())["code"] == "held"
+    await member.say("one", "r1")
+    await member.say("two", "r2")
+
+    assert [(await member.next("message"))["message"] for _ in range(2)] == ["one", "two"]
+
+
+async def test_a_refused_send_that_came_through_by_another_connection_does_not_hold_for_ever(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = secrets.token_urlsafe(20)
+    member, other = await server.v1(session=secret), await server.v1(session=secret)
+    with monkeypatch.context() as away:
+        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
+        await member.say("one", "r1")
+        assert (await member.error())["ref"] == "r1"
+    await other.say("one", "r1")
+    assert (await member.next("message"))["ref"] == "r1"  # its echo: it will not come again
+
+    await member.say("two", "r2")
+    assert (await member.error())["code"] == "held"
+    async with asyncio.timeout(DEADLINE_S):
+        while server_side(server, secret).held != "r2":
+            await asyncio.sleep(0.001)
+    await member.say("two", "r2")
+
+    assert (await member.next("message"))["message"] == "two"
+
+
+def server_side(server: Server, secret: str) -> Member:
+    """The server's end of a session's connection: the one that is held, if one is."""
+    members = [member for room in server.hub.registry.rooms() for member in room.members()]
+    mine = [member for member in members if member.session == query_session(secret)]
+    return next((member for member in mine if member.held), mine[0])
 
 
 async def test_while_the_log_is_away_sends_are_refused_at_once_and_the_socket_stays(

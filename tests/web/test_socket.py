@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -349,3 +351,21 @@ async def test_who_vanishes_during_the_handshake_leaves_no_ghost(server: Server,
 
     assert member.fd == -1
     assert member not in room.members()
+
+
+async def test_a_room_that_ends_while_it_is_told_of_changes_keeps_no_other_from_being_told(server: Server) -> None:
+    await server.v1("one")
+    await server.v1("two")
+    attendance = server.hub.attendance
+    for key, presence in attendance._rooms.items():
+        presence.tell_at = float("inf")  # so that the next change waits for the beat
+        (member,) = server.hub.registry.shard(key).rooms[key].members()
+        server.hub.rename(member, "Renamed")
+        with socket.socket(fileno=os.dup(member.fd)) as line:
+            line.shutdown(socket.SHUT_WR)  # the write will find it gone, and the room ends with its only member
+    assert attendance._timer is not None
+    attendance._timer.cancel()
+
+    attendance._beat()
+
+    assert not server.hub.registry.rooms()
