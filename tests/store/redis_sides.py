@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
@@ -65,3 +66,9 @@ async def said(side: Side, room: str, text: str, ref: str, session: bytes = ADA)
                 return draft
             assert draft.error.retryable
             await asyncio.sleep(0.02)
+
+
+def faults(side: Side) -> Counter[str]:
+    """How often what went wrong on *side*."""
+    assert isinstance(side.store, RedisStore)
+    return side.store.faults

@@ -118,17 +118,28 @@ async def test_a_url_that_is_none_is_refused(start: Open) -> None:
     assert caught.value.exit_code == 78
 
 
-async def test_durability_is_said_in_words(server: Server, start: Open) -> None:
+async def test_durability_is_said_in_words(server: Server, start: Open, caplog: pytest.LogCaptureFixture) -> None:
+    for setting in ("maxmemory-policy allkeys-lru", "maxmemory 1gb", "no-appendfsync-on-rewrite yes"):
+        server.ask("CONFIG", "SET", *setting.split())
     with_aof = await start(server.url)
+    said_with_aof = [record.getMessage() for record in caplog.records]
     server.ask("CONFIG", "SET", "appendfsync", "everysec")
     every_second = await start(server.url)
     server.ask("CONFIG", "SET", "appendonly", "no")
+    caplog.clear()
     without = await start(server.url)
+    server.ask("CONFIG", "SET", "save", "60 1")
+    snapshots = await start(server.url)
 
     assert with_aof.store.durability.startswith("AOF always: survives")
     assert "1 s lost at power loss" in every_second.store.durability
     assert "no persistence" in without.store.durability
-    assert "stream-node-max-bytes" in without.store.durability
+    assert "snapshots only" in snapshots.store.durability
+    for remedy in ("maxmemory-policy allkeys-lru", "stream-node-max-bytes 1024", "no-appendfsync-on-rewrite no"):
+        assert sum(remedy in line for line in said_with_aof) == 1
+    assert not any("not safe" in line for line in said_with_aof)
+    assert "acknowledged messages are not safe here" in caplog.text
+    assert "set appendonly yes" in caplog.text
 
 
 async def test_a_password_is_never_in_the_words(start: Open) -> None:
