@@ -135,11 +135,12 @@ class Lane:
             self._refuse_all("the server is closing")
 
     async def _serve(self, link: Link) -> None:
-        """Write batch after batch. Returns when the server hung up between two: nothing is lost by connecting again."""
+        """Write batch after batch. Returns when, between two, the server hung up or another took over: nothing is lost
+        by connecting again."""
         while True:
             waited = not self._gathered.work.is_set()
             await self._gathered.work.wait()
-            if waited and await link.is_stale():
+            if link.is_left or (waited and await link.is_stale()):
                 return
             since, batch = self._gathered.take()
             again_at = monotonic() + REST_S

@@ -143,7 +143,7 @@ def _check_kind(facts: Facts, *, is_cluster: bool) -> None:
             f"This is Redis {version}; it must be 7.0 or newer (or any Valkey). Upgrade it.",
             EXIT_CONFIG,
         )
-    mode = facts.get("redis_mode")
+    mode = facts.get("redis_mode") or facts.get("server_mode")  # Redis, Valkey
     if mode == "sentinel":
         words = "This is a Sentinel, not a server. Give the URL as redis+sentinel://host:port/primary/0."
         raise CannotStart("redis_mode", words, EXIT_CONFIG)

@@ -41,6 +41,7 @@ REMEDIES: Final[dict[str, Remedy]] = {
     "unreachable": Remedy.MOVE,  # not connected, or nobody there who is fit to be asked
     "lost": Remedy.MOVE,  # hung up, reset, or an answer that is none
     "no_answer": Remedy.MOVE,  # not in time: frozen, half open, or too slow
+    "failed_over": Remedy.MOVE,  # Sentinels say that another is the primary now
     # The server, or its place among others.
     "LOADING": Remedy.MOVE,
     "READONLY": Remedy.MOVE,  # it was made a replica

@@ -34,6 +34,7 @@ from chat_aiohttp.store.redis_pages import Pages, event_id
 log = logging.getLogger(__name__)
 
 BLOCK_MS: Final = 800
+AT_ONCE_MS: Final = 1  # 0 would be for ever
 REPLY_S: Final = 1.0  # for an answer, beyond the time it may block: together less than the contract's AWAY_WITHIN_S
 READ_EVENTS: Final = 256  # of each shard in one XREAD (COUNT is per stream)
 REST_S: Final = 0.005  # after a read that brought something: what comes meanwhile comes together
@@ -70,13 +71,15 @@ class Follower:
                 await link.open()
                 await self._audit(link)
                 await self._catch_up(link)
+                await self._read(link, AT_ONCE_MS)  # whoever refuses to be read has not come back
                 self._health.heal(PART)
                 while True:
-                    heard = await self._read(link)
+                    heard = await self._read(link, BLOCK_MS)
                     await self._catch_up(link)
                     if heard:
                         await asyncio.sleep(REST_S)
                     if monotonic() >= self._audit_at:
+                        await link.look()
                         await self._audit(link)
             except LinkLost as lost:
                 self._health.ail(PART, lost.words)
@@ -95,8 +98,8 @@ class Follower:
                 raise LinkLost(f"Redis refuses to be followed: {words}", code=code_in(words), is_sent=True)
         return replies
 
-    async def _read(self, link: Link) -> bool:
-        """One XREAD, and telling what it brought; whether it brought anything."""
+    async def _read(self, link: Link, block_ms: int) -> bool:
+        """One XREAD, which waits *block_ms* for news, and telling what it brought; whether it brought anything."""
         shards = {bus: shard for bus, shard in self._following.shards.items() if shard.cursor is not None}
         cursors = [shard.cursor or NO_ID for shard in shards.values()]
         keys = [self._wake_key, *shards]
@@ -105,13 +108,13 @@ class Follower:
             b"COUNT",
             READ_EVENTS,
             b"BLOCK",
-            BLOCK_MS,
+            block_ms,
             b"STREAMS",
             *keys,
             self._wake_cursor,
             *cursors,
         )
-        (reply,) = await self._ask(link, [call], BLOCK_MS / 1000 + REPLY_S)
+        (reply,) = await self._ask(link, [call], block_ms / 1000 + REPLY_S)
         for key, entries in reply or ():
             if key == self._wake_key:
                 self._wake_cursor = entries[-1][0]

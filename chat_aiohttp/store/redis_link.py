@@ -66,6 +66,7 @@ class Link:
         self._faults = faults
         self._scripts = scripts
         self._connection: aioredis.Connection | None = None
+        self._takeovers = 0
 
     async def open(self) -> None:
         """Connect and be ready. Raises LinkLost."""
@@ -73,6 +74,7 @@ class Link:
             # connect() succeeds on a frozen server: only an answer proves anything.
             async with asyncio.timeout(CONNECT_S):
                 self._connection = await self._server.connection()
+                self._takeovers = self._server.takeovers
                 await self._connection.connect()  # type: ignore[no-untyped-call]
                 replies = await self._exchange(self._connection, [(b"PING",), *self._loads()])
         except (TimeoutError, OSError, RedisError) as error:
@@ -95,10 +97,23 @@ class Link:
     def is_open(self) -> bool:
         return self._connection is not None
 
+    @property
+    def is_left(self) -> bool:
+        """Whether another server has taken over since this was opened."""
+        return self._takeovers != self._server.takeovers
+
+    async def look(self) -> None:
+        """Raises LinkLost when another server has taken over."""
+        await self._server.look()
+        if self.is_left:
+            self._faults.note("failed_over")
+            words = f"Redis at {self._server.words}: another server has taken over"
+            raise LinkLost(words, code="failed_over", is_sent=False)
+
     async def is_stale(self) -> bool:
-        """Whether the server has hung up meanwhile, so that nothing can be asked here any more."""
+        """Whether nothing can be asked here any more: the server has hung up meanwhile, or is the wrong one by now."""
         try:
-            return self._connection is None or await self._connection.can_read()
+            return self.is_left or self._connection is None or await self._connection.can_read()
         except (OSError, RedisError):
             return True
 

@@ -40,6 +40,10 @@ class Server(ABC):
     """Something that a connection can be made to. *words* name it, without its password."""
 
     words: str
+    takeovers = 0  # how often it was found that somebody else is right: whoever connected before should connect anew
+
+    async def look(self) -> None:  # noqa: B027  # most servers are the right ones for ever
+        """Find out whether somebody else is right by now, where nothing else would tell. Never raises for a fault."""
 
     @abstractmethod
     async def connection(self) -> aioredis.Connection:
@@ -104,10 +108,26 @@ class Watched(One):
         self.words = f"{name} (by Sentinel)"
         self._name = name
         self._sentinel = sentinel
+        self._primary: Address | None = None
 
     async def connection(self) -> aioredis.Connection:
-        host, port = await self._sentinel.discover_master(self._name)
+        host, port = await self._find()
         return connect_with(self._options | {"host": host, "port": port})
+
+    async def look(self) -> None:
+        # A primary that was replaced by hand goes on taking writes, for some eight seconds, that nobody will ever see.
+        try:
+            async with asyncio.timeout(GUIDE_S):
+                await self._find()
+        except (TimeoutError, OSError, RedisError):
+            pass  # as long as the primary itself answers, Sentinels may be away
+
+    async def _find(self) -> Address:
+        primary: Address = await self._sentinel.discover_master(self._name)
+        if self._primary not in (None, primary):
+            self.takeovers += 1
+        self._primary = primary
+        return primary
 
     async def close(self) -> None:
         await self._sentinel.aclose()

@@ -175,14 +175,15 @@ class RedisStore(Store):
         of_section: dict[Section, list[int]] = {}
         for index, call in enumerate(calls):
             of_section.setdefault(self._section_of(call, calls), []).append(index)
+        answers = await asyncio.gather(
+            *(section.readers.ask([calls[index] for index in indexes]) for section, indexes in of_section.items()),
+            return_exceptions=True,
+        )
         replies: list[Reply] = [None] * len(calls)
-        async with asyncio.TaskGroup() as group:
-            asked = {
-                section: group.create_task(section.readers.ask([calls[index] for index in indexes]))
-                for section, indexes in of_section.items()
-            }
-        for section, indexes in of_section.items():
-            for index, reply in zip(indexes, asked[section].result(), strict=True):
+        for indexes, answer in zip(of_section.values(), answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            for index, reply in zip(indexes, answer, strict=True):
                 replies[index] = reply
         return replies
 
