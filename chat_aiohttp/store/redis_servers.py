@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any, Final
 
 from redis import asyncio as aioredis
+from redis.asyncio.connection import SSLConnection
 from redis.asyncio.sentinel import Sentinel
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as NotConnected
@@ -34,6 +35,27 @@ MAP_FRESH_S: Final = 0.2  # so young a map of the cluster is good for whoever el
 PORT: Final = 6379
 
 Address = tuple[str, int]
+
+
+class Dialer:
+    """Makes connections with *options*, redis-py's own. Raises TypeError for an option there is none of."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = dict(options)
+        self._kind = self._options.pop("connection_class", aioredis.Connection)
+        self._ssl: Any = None
+        self.words = str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', PORT)}")
+        self.connection()
+
+    def connection(self, address: Address | None = None) -> aioredis.Connection:
+        """A connection to *address*, else to the one that the options name; not yet connected."""
+        where = {} if address is None else {"host": address[0], "port": address[1]}
+        connection: aioredis.Connection = self._kind(**(self._options | where))
+        if isinstance(connection, SSLConnection):
+            # One for all: to make one costs tens of milliseconds in which the event loop stands still.
+            self._ssl = self._ssl or connection.ssl_context
+            connection.ssl_context = self._ssl
+        return connection
 
 
 class Server(ABC):
@@ -78,12 +100,12 @@ class Servers(ABC):
 class One(Server, Servers):
     """One server at a fixed address."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._options = options
-        self.words = str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', PORT)}")
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
+        self.words = dialer.words
 
     async def connection(self) -> aioredis.Connection:
-        return connect_with(self._options)
+        return self._dialer.connection()
 
     def sections(self, layout: Layout) -> list[tuple[Server, Sequence[int]]]:
         return [(self, range(layout.count))]
@@ -103,16 +125,15 @@ class Watched(One):
 
     fails_over = True
 
-    def __init__(self, options: dict[str, Any], name: str, sentinel: Sentinel) -> None:
-        super().__init__(options)
+    def __init__(self, dialer: Dialer, name: str, sentinel: Sentinel) -> None:
+        super().__init__(dialer)
         self.words = f"{name} (by Sentinel)"
         self._name = name
         self._sentinel = sentinel
         self._primary: Address | None = None
 
     async def connection(self) -> aioredis.Connection:
-        host, port = await self._find()
-        return connect_with(self._options | {"host": host, "port": port})
+        return self._dialer.connection(await self._find())
 
     async def look(self) -> None:
         # A primary that was replaced by hand goes on taking writes, for some eight seconds, that nobody will ever see.
@@ -127,6 +148,7 @@ class Watched(One):
         if self._primary not in (None, primary):
             self.takeovers += 1
         self._primary = primary
+        self.words = f"{primary[0]}:{primary[1]} ({self._name})"
         return primary
 
     async def close(self) -> None:
@@ -142,9 +164,9 @@ class Cluster(Servers):
     is_cluster = True
     fails_over = True
 
-    def __init__(self, addresses: list[Address], options: dict[str, Any]) -> None:
+    def __init__(self, addresses: list[Address], dialer: Dialer) -> None:
         self._given = addresses
-        self._options = options
+        self.dialer = dialer
         self._owners: list[tuple[int, int, Address]] = []  # the first and the last of some slots, and who has them
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
@@ -158,18 +180,15 @@ class Cluster(Servers):
 
     async def each(self) -> list[Server]:
         await self._look()
-        return [One(self._options_of(address)) for address in sorted({owner for _, _, owner in self._owners})]
+        return [Node(self, address) for address in sorted({owner for _, _, owner in self._owners})]
 
-    async def owner(self, slot: int) -> dict[str, Any]:
-        """The options of a connection to the owner of *slot*."""
+    async def owner(self, slot: int) -> Address:
+        """Who has *slot*."""
         await self._look()
         for first, last, address in self._owners:
             if first <= slot <= last:
-                return self._options_of(address)
+                return address
         raise NotConnected(f"no node has slot {slot}: the cluster is incomplete")
-
-    def _options_of(self, address: Address) -> dict[str, Any]:
-        return self._options | {"host": address[0], "port": address[1]}
 
     async def _look(self) -> None:
         """Have a map that is fresh, from the first node that gives one. One question for all who connect now."""
@@ -191,7 +210,7 @@ class Cluster(Servers):
 
     async def _ask(self, address: Address) -> list[tuple[int, int, Address]]:
         """CLUSTER SLOTS: https://redis.io/docs/latest/commands/cluster-slots/"""
-        connection = connect_with(self._options_of(address))
+        connection = self.dialer.connection(address)
         try:
             async with asyncio.timeout(GUIDE_S):
                 await connection.connect()  # type: ignore[no-untyped-call]
@@ -208,6 +227,18 @@ class Cluster(Servers):
         ]
 
 
+class Node(Server):
+    """One node of a cluster, whatever it has."""
+
+    def __init__(self, cluster: Cluster, address: Address) -> None:
+        self._cluster = cluster
+        self._address = address
+        self.words = f"{address[0]}:{address[1]}"
+
+    async def connection(self) -> aioredis.Connection:
+        return self._cluster.dialer.connection(self._address)
+
+
 class SlotOwner(Server):
     """The node that has a slot, whichever that is."""
 
@@ -217,13 +248,6 @@ class SlotOwner(Server):
         self.words = f"the node of slot {slot}"
 
     async def connection(self) -> aioredis.Connection:
-        options = await self._cluster.owner(self._slot)
-        self.words = f"{options['host']}:{options['port']}"
-        return connect_with(options)
-
-
-def connect_with(options: dict[str, Any]) -> aioredis.Connection:
-    """A connection made with *options*, not yet connected. Raises TypeError for an option there is none of."""
-    kind = options.get("connection_class", aioredis.Connection)
-    connection: aioredis.Connection = kind(**{key: options[key] for key in options if key != "connection_class"})
-    return connection
+        address = await self._cluster.owner(self._slot)
+        self.words = f"{address[0]}:{address[1]}"
+        return self._cluster.dialer.connection(address)

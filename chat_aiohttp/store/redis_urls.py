@@ -1,4 +1,4 @@
-"""What a Redis URL says, and the options that connections are made with. Layer 2: no I/O here.
+"""What a Redis URL says, and the options that connections are made with. Layer 2.
 
     redis://host:6379/0        rediss://…  unix:///path?db=0        one server
     redis+sentinel://host:26379,host:26379/mymaster/0               rediss+sentinel://…
@@ -10,7 +10,7 @@ far as they are not fixed here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -27,14 +27,15 @@ from chat_aiohttp.store.redis_servers import (
     PORT,
     Address,
     Cluster,
+    Dialer,
     One,
     Servers,
     Watched,
-    connect_with,
 )
 
 READ_CHUNK: Final = 262_144  # bytes a connection takes from its socket at once
 SENTINEL_PORT: Final = 26_379
+FILES: Final = {"ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile"}
 
 
 def servers_at(url: str, *, client_name: str) -> Servers:
@@ -47,10 +48,10 @@ def servers_at(url: str, *, client_name: str) -> Servers:
         if kind == "cluster":
             if parts.path.strip("/") not in ("", "0"):
                 raise ValueError("a cluster has no numbered databases")
-            return Cluster(_addresses(parts, PORT), _options(_single(parts, scheme, "/0"), client_name))
+            return Cluster(_addresses(parts, PORT), Dialer(_options(_single(parts, scheme, "/0"), client_name)))
         if parts.scheme != "unix" and parts.path.strip("/") and not parts.path.strip("/").isdigit():
             raise ValueError("after the host comes the number of a database, such as /0")
-        return One(_options(url, client_name))
+        return One(Dialer(_options(url, client_name)))
     except (ValueError, TypeError) as error:
         raise CannotStart("bad_redis_url", f"The Redis URL can't be read: {error}.", EXIT_CONFIG) from error
 
@@ -59,9 +60,7 @@ def _watched(parts: SplitResult, scheme: str, client_name: str) -> Watched:
     name, _, db = unquote(parts.path).strip("/").partition("/")
     if not name or not (db or "0").isdigit():
         raise ValueError("after the Sentinels comes the primary's name, and perhaps a database: /mymaster/0")
-    options = _options(
-        _single(parts, scheme, f"/{db or 0}"), client_name, ours=("sentinel_username", "sentinel_password")
-    )
+    options = _options(_single(parts, scheme, f"/{db or 0}"), client_name)
     sentinel: dict[str, Any] = {key: options[key] for key in options if key.startswith("ssl_")}
     if options.get("connection_class") is SSLConnection:
         sentinel["ssl"] = True
@@ -77,7 +76,7 @@ def _watched(parts: SplitResult, scheme: str, client_name: str) -> Watched:
         "client_name": client_name,
         "driver_info": None,
     }
-    return Watched(options, name, Sentinel(_addresses(parts, SENTINEL_PORT), sentinel_kwargs=sentinel))  # type: ignore[no-untyped-call]
+    return Watched(Dialer(options), name, Sentinel(_addresses(parts, SENTINEL_PORT), sentinel_kwargs=sentinel))  # type: ignore[no-untyped-call]
 
 
 def _single(parts: SplitResult, scheme: str, path: str) -> str:
@@ -99,12 +98,14 @@ def _addresses(parts: SplitResult, port: int) -> list[Address]:
     return found
 
 
-def _options(url: str, client_name: str, ours: Sequence[str] = ()) -> dict[str, Any]:
-    """What a connection to *url* is made with. *ours*: options of ours in it. Raises ValueError, TypeError."""
+def _options(url: str, client_name: str) -> dict[str, Any]:
+    """What a connection to *url* is made with. Raises ValueError."""
     options: dict[str, Any] = {**parse_url(url), **_explicit(client_name)}
+    for key in FILES & options.keys():
+        if not Path(options[key]).exists():  # else TLS would fail later, without saying which file
+            raise ValueError(f"there is no {options[key]}, which {key} names")
     if "path" in options:
         del options["socket_keepalive"]  # a unix socket has none
-    connect_with({key: value for key, value in options.items() if key not in ours})  # an unknown option shows here
     return options
 
 

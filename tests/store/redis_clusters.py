@@ -82,24 +82,24 @@ def watched(folder: Path, kind: str = VALKEY) -> Iterator[Watched]:
         )
         other.ask("REPLICAOF", "127.0.0.1", one.port)
         until(lambda: other.ask("INFO", "replication")["master_link_status"] == "up")
-        config = folder / "sentinel.conf"
-        config.write_text(
+        watch = (
             f"sentinel monitor {NAME} 127.0.0.1 {one.port} 1\n"
             f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}\n"
             f"sentinel failover-timeout {NAME} 5000\n"
         )
-        sentinel = stack.enter_context(_sentinel(folder, config, kind))
-        until(lambda: len(sentinel.ask("SENTINEL", "REPLICAS", NAME)) == 1)
-        yield Watched(one, other, sentinel)
+        watching = stack.enter_context(sentinel(folder, watch, kind=kind))
+        until(lambda: len(watching.ask("SENTINEL", "REPLICAS", NAME)) == 1)
+        yield Watched(one, other, watching)
 
 
 @contextmanager
-def _sentinel(folder: Path, config: Path, kind: str) -> Iterator[Server]:
+def sentinel(folder: Path, config: str, *args: str, kind: str = VALKEY) -> Iterator[Server]:
     """A Sentinel, which is a server whose command line begins with a configuration file that it writes to."""
-    launcher = folder / "sentinel"
-    launcher.write_text(f'#!/bin/sh\nexec {need(kind)} {config} "$@" --sentinel\n')
+    file, launcher = folder / "sentinel.conf", folder / "sentinel"
+    file.write_text(config)
+    launcher.write_text(f'#!/bin/sh\nexec {need(kind)} {file} "$@" --sentinel\n')
     launcher.chmod(0o755)
-    server = Server(str(launcher), folder / "data")
+    server = Server(str(launcher), folder / "watching", *args)
     try:
         yield server.start()
     finally:
