@@ -8,7 +8,7 @@ JOBS ?= 2
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format two-instances parity rolling screenshots dist clean chromium
+.PHONY: help run test lint types format two-instances parity rolling faults screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
@@ -40,6 +40,10 @@ rolling: .venv/.test ## 4 instances restarted in turn, 3 times, under 200 client
 	  tests/integration/test_rolling_restart.py
 parity: .venv/.test ## SQLite and Valkey do what the memory store does: 1,000 random conversations each, some minutes
 	@PARITY_EXAMPLES=1000 .venv/bin/python -m pytest -q -o faulthandler_timeout=0 tests/store/test_parity.py
+
+faults: .venv/.test ## Redis killed, cut off, trimmed, flushed, frozen, at full size: some 10 minutes
+	@FAULTS_KILLS=100 FAULTS_PUBLISHES=10000 FAULTS_GAPS=1000 FAULTS_RESUMES=100000 FAULTS_FROZEN_S=30 \
+	  .venv/bin/python -m pytest -q -s -o faulthandler_timeout=1500 tests/store/test_redis_proofs.py
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
+from typing import Self
 
 import hiredis
+
+from chat_aiohttp.store.redis_scripts import TURN
 
 
 class Liar:
@@ -21,7 +25,7 @@ class Liar:
         assert self._server is not None
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
 
-    async def __aenter__(self) -> Liar:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         return self
 
@@ -62,3 +66,23 @@ class Liar:
             whole.feed(piece)
             if whole.gets() is not False:
                 return reply
+
+
+class Cutter(Liar):
+    """Passes everything on, but hangs up instead of answering a *share* of the batches: they were carried out."""
+
+    def __init__(self, port: int, random: Random, *, share: float) -> None:
+        super().__init__(port)
+        self._random = random
+        self._share = share
+        self.cut = 0
+        self.answered = 0
+
+    async def _answer(self, command: list[bytes], answers: asyncio.StreamReader, asks: asyncio.StreamWriter) -> bytes:
+        reply = await super()._answer(command, answers, asks)
+        if command[0] == b"EVALSHA" and TURN.sha in command:
+            if self._random.random() < self._share:
+                self.cut += 1
+                raise ConnectionError
+            self.answered += 1
+        return reply
