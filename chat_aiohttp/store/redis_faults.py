@@ -129,9 +129,9 @@ class Health:
         return next(iter(self.causes.values()), None)
 
     def ail(self, part: str, words: str) -> None:
-        """*part* can't go on."""
+        """*part* can't go on. Said once, when it has been so for a moment if it was said just before."""
         now = monotonic()
-        if part not in self.causes and now - self._told_at.get(part, -LOG_EVERY_S) >= LOG_EVERY_S:
+        if part not in self._told and now - self._told_at.get(part, -LOG_EVERY_S) >= LOG_EVERY_S:
             self._told_at[part] = now
             self._told.add(part)
             log.warning("%s: the log is away: %s", part, words)
@@ -140,5 +140,5 @@ class Health:
     def heal(self, part: str) -> None:
         """*part* goes on."""
         if self.causes.pop(part, None) is not None and part in self._told:
-            self._told.discard(part)
+            self._told.remove(part)
             log.warning("%s: the log is back", part)

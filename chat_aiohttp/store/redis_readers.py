@@ -1,7 +1,7 @@
 """Reading back over a few connections. Layer 2.
 
 Bounded: a storm of readers queues here, not in Redis. A question that only reads may be asked twice, and is, when the
-server it was put to turns out not to be the right one any more.
+server it was put to hangs up, or turns out not to be the right one any more.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ class Readers:
             raise refused(self._health.away or "the store is closed")
         try:
             async with asyncio.timeout(READ_S), self._turn:
-                replies = await self._asked(calls)
-                if _has_moved(replies):
-                    replies = await self._asked(calls)
+                replies = await self._asked_once(calls) or await self._asked(calls)
         except TimeoutError as error:
             raise refused("no answer") from error
         except LinkLost as error:
@@ -51,6 +49,16 @@ class Readers:
     async def close(self) -> None:
         self._closed = True
         await self._drop_idle()
+
+    async def _asked_once(self, calls: Sequence[Call]) -> list[Reply] | None:
+        """The replies to *calls*; None if it is worth to ask anew: hung up, or not the right server any more."""
+        try:
+            replies = await self._asked(calls)
+        except LinkLost as lost:
+            if lost.code != "lost":
+                raise
+            return None
+        return None if _has_moved(replies) else replies
 
     async def _asked(self, calls: Sequence[Call]) -> list[Reply]:
         async with self._borrowed() as link:

@@ -19,6 +19,7 @@ class Liar:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.lies: dict[bytes, str] = {}
+        self.delay_s = 0.0  # before each answer
 
     @property
     def url(self) -> str:
@@ -56,6 +57,7 @@ class Liar:
     async def _answer(self, command: list[bytes], answers: asyncio.StreamReader, asks: asyncio.StreamWriter) -> bytes:
         if (lie := self.lies.get(command[0].upper())) is not None:
             return b"-%b\r\n" % lie.encode()
+        await asyncio.sleep(self.delay_s)
         asks.write(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]  # its stub says: one item
         reply, whole = b"", hiredis.Reader()
         while True:

@@ -107,9 +107,8 @@ async def test_a_backup_is_restored_by_the_documented_commands(tmp_path: Path, s
         finally:
             _tcp(server, "shutdown", "nosave")
         server.start()  # with its append-only file, as ever
-        await when(lambda: side.store.away is None)
 
-        assert await side.history("lobby") == ["kept"]
+        assert await (await start(server.tcp_url)).history("lobby") == ["kept"]
 
 
 def _run(commands: str, server: Server, folder: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from chat_aiohttp.errors import Refused
 from chat_aiohttp.store import redis_faults
-from chat_aiohttp.store.redis_faults import REMEDIES, Faults, Remedy, code_in, remedy_of
+from chat_aiohttp.store.redis_faults import REMEDIES, Faults, Health, Remedy, code_in, remedy_of
 from tests.servers import Proxy, Server, start_server
 from tests.store.listener import message, texts
 from tests.store.redis_liar import Liar
@@ -127,6 +127,30 @@ async def test_a_reader_asks_again_where_it_was_sent_elsewhere(server: Server, s
         assert faults(side)["READONLY"] == 2
 
 
+async def test_a_reader_that_was_hung_up_on_asks_again(server: Server, start: Open) -> None:
+    async with Proxy(server.port) as proxy:
+        side = await start(proxy.url)
+        await side.say("lobby", "a")
+        assert await side.history("lobby") == ["a"]
+        proxy.cut()  # nobody here has heard of it yet
+
+        assert await side.history("lobby") == ["a"]
+
+
+async def test_a_slow_server_is_no_fault(server: Server, start: Open) -> None:
+    async with Liar(server.port) as liar:
+        side = await start(liar.url)
+        await side.store.attach("lobby")
+        liar.delay_s = 0.3
+        for n in range(3):
+            await side.say("lobby", str(n))
+
+        assert await side.history("lobby") == ["0", "1", "2"]
+        assert texts(await side.told("lobby", 3)) == ["0", "1", "2"]
+        assert side.store.away is None
+        assert not faults(side)
+
+
 async def test_a_half_open_connection_is_noticed_and_left(server: Server, start: Open) -> None:
     async with Proxy(server.port) as proxy:
         side = await start(proxy.url)
@@ -154,3 +178,23 @@ async def test_a_fault_is_logged_once_a_second_however_often_it_happens(
 
     assert noted.counts["junk"] == 500
     assert len(re.findall("somebody else's entry", caplog.text)) == 5
+
+
+async def test_a_log_that_comes_and_goes_is_logged_once_a_second_and_an_outage_always(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(redis_faults, "monotonic", lambda: now)
+    health = Health(Faults())
+    for _ in range(300):
+        now += 0.01
+        health.ail("reading", "hung up")
+        health.heal("reading")
+    flapped = len(re.findall("is away", caplog.text))
+    health.ail("reading", "hung up")
+    now += 1
+    health.ail("reading", "still hung up")
+
+    assert flapped == 3
+    assert "still hung up" in caplog.text
+    assert health.away == "still hung up"
