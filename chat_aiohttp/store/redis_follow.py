@@ -79,7 +79,6 @@ class Follower:
                     if heard:
                         await asyncio.sleep(REST_S)
                     if monotonic() >= self._audit_at:
-                        await link.look()
                         await self._audit(link)
             except LinkLost as lost:
                 self._health.ail(PART, lost.words)

@@ -102,14 +102,6 @@ class Link:
         """Whether another server has taken over since this was opened."""
         return self._takeovers != self._server.takeovers
 
-    async def look(self) -> None:
-        """Raises LinkLost when another server has taken over."""
-        await self._server.look()
-        if self.is_left:
-            self._faults.note("failed_over")
-            words = f"Redis at {self._server.words}: another server has taken over"
-            raise LinkLost(words, code="failed_over", is_sent=False)
-
     async def is_stale(self) -> bool:
         """Whether nothing can be asked here any more: the server has hung up meanwhile, or is the wrong one by now."""
         try:
@@ -121,6 +113,10 @@ class Link:
         """The replies to *calls*, an error reply as its exception. After LinkLost the link is closed."""
         if self._connection is None:
             raise LinkLost("the connection is closed", code="lost", is_sent=False)
+        if self.is_left:
+            await self.close()
+            self._faults.note("failed_over")
+            raise LinkLost("another Redis has taken over", code="failed_over", is_sent=False)
         try:
             async with asyncio.timeout(deadline_s):
                 replies = await self._exchange(self._connection, calls)

@@ -55,7 +55,7 @@ class Readers:
         try:
             replies = await self._asked(calls)
         except LinkLost as lost:
-            if lost.code != "lost":
+            if lost.code not in ("lost", "failed_over"):
                 raise
             return None
         return None if _has_moved(replies) else replies

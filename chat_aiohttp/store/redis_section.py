@@ -46,6 +46,7 @@ class Section:
         readers: int,
     ) -> None:
         self._layout = layout
+        self._server = server
         self._first = shards[0]
         self._wake = Aside((b"w", layout.shards[self._first].wake(instance)))
         self._tasks: list[asyncio.Task[None]] = []
@@ -75,10 +76,11 @@ class Section:
 
     def start(self) -> None:
         """Begin to write and to follow, in the running loop."""
-        self._tasks = [asyncio.create_task(part) for part in (self.lane.run(), self.follower.run())]
+        parts = (self.lane.run(), self.follower.run(), self._server.watch())
+        self._tasks = [asyncio.create_task(part) for part in parts]
 
     async def stop(self) -> None:
-        """End both; what the lane holds is refused."""
+        """End that; what the lane holds is refused."""
         for task in self._tasks:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):

@@ -31,6 +31,7 @@ CONNECT_S: Final = 1.0  # to be connected, signed in and ready; then the attempt
 GUIDE_S: Final = (
     0.3  # for one Sentinel's or node's word on who is to be asked: within CONNECT_S there is time for three
 )
+WATCH_S: Final = 1.0  # between questions to a Sentinel whether the primary is another by now
 MAP_FRESH_S: Final = 0.2  # so young a map of the cluster is good for whoever else connects now
 PORT: Final = 6379
 
@@ -64,8 +65,8 @@ class Server(ABC):
     words: str
     takeovers = 0  # how often it was found that somebody else is right: whoever connected before should connect anew
 
-    async def look(self) -> None:  # noqa: B027  # most servers are the right ones for ever
-        """Find out whether somebody else is right by now, where nothing else would tell. Never raises for a fault."""
+    async def watch(self) -> None:  # noqa: B027  # most servers are the right ones for ever
+        """Count takeovers that nothing else would tell of, for ever. Returns at once where there can be none."""
 
     @abstractmethod
     async def connection(self) -> aioredis.Connection:
@@ -135,13 +136,15 @@ class Watched(One):
     async def connection(self) -> aioredis.Connection:
         return self._dialer.connection(await self._find())
 
-    async def look(self) -> None:
+    async def watch(self) -> None:
         # A primary that was replaced by hand goes on taking writes, for some eight seconds, that nobody will ever see.
-        try:
-            async with asyncio.timeout(GUIDE_S):
-                await self._find()
-        except (TimeoutError, OSError, RedisError):
-            pass  # as long as the primary itself answers, Sentinels may be away
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                async with asyncio.timeout(CONNECT_S):
+                    await self._find()
+            except (TimeoutError, OSError, RedisError):
+                pass  # as long as the primary itself answers, Sentinels may be away
 
     async def _find(self) -> Address:
         primary: Address = await self._sentinel.discover_master(self._name)

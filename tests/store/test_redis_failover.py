@@ -33,7 +33,7 @@ async def test_a_failover_by_hand_is_followed(servers: Watched, start: Open) -> 
     until(lambda: servers.other.ask("EXISTS", key("lobby", "r:lobby")))
 
     servers.fail_over()
-    await when(lambda: "chat-i" in str(servers.other.ask("CLIENT", "LIST")))
+    await when(lambda: "chat-i" in str(servers.other.ask("CLIENT", "LIST")), 5)
     second = await said(side, "lobby", "after", "k2")
     again = await said(side, "lobby", "before", "k1")
 
