@@ -18,7 +18,7 @@ from chat_aiohttp.events import Event, EventId
 from chat_aiohttp.store import AWAY_WITHIN_S
 from tests.healing import Healing
 from tests.instances import Instance, running
-from tests.servers import Server, start_server
+from tests.servers import REDIS, VALKEY, Server, start_server
 from tests.store.listener import Side, delete, edit, ids, message, texts
 from tests.store.redis_liar import Cutter
 from tests.store.redis_sides import Open, key, said, stores, when
@@ -36,8 +36,8 @@ ROOMS_AT_ONCE = 20
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    with start_server(tmp_path / "redis", aof=True) as server:
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    with start_server(tmp_path / "redis", kind=getattr(request, "param", VALKEY), aof=True) as server:
         yield server
 
 
@@ -66,6 +66,7 @@ def session(number: int) -> bytes:
 # -- killed
 
 
+@pytest.mark.parametrize("server", [VALKEY, REDIS], indirect=True)
 async def test_killed_again_and_again_redis_loses_nothing_acknowledged(server: Server, start: Open) -> None:
     random = Random(SEED)
     side = await start(server.url, max_events=0)
