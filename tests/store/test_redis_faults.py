@@ -1,4 +1,4 @@
-"""What the Redis store does when its server is flushed, trimmed, frozen, full or cut off. Killed: test_redis_proofs.py."""
+"""What the Redis store does when its server is flushed, trimmed, frozen, full or cut off. Killed: see the proofs."""
 
 from __future__ import annotations
 
