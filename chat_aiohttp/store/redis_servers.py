@@ -39,14 +39,15 @@ Address = tuple[str, int]
 
 
 class Dialer:
-    """Makes connections with *options*, redis-py's own. Raises TypeError for an option there is none of."""
+    """Makes connections with *options*, redis-py's own. Raises TypeError for an option there is none of, SSLError."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self._options = dict(options)
         self._kind = self._options.pop("connection_class", aioredis.Connection)
         self._ssl: Any = None
         self.words = str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', PORT)}")
-        self.connection()
+        if isinstance(first := self.connection(), SSLConnection):
+            first.ssl_context.get()  # a certificate that can't be read shows here
 
     def connection(self, address: Address | None = None) -> aioredis.Connection:
         """A connection to *address*, else to the one that the options name; not yet connected."""

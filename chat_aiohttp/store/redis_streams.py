@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -55,6 +54,7 @@ class RedisStore(Store):
         self._layout = Layout(prefix=prefix, shards=shards)
         self._servers = servers_at(url, client_name=f"{prefix}-{instance}")
         self._faults = Faults()
+        self.faults = self._faults.counts  # by the names in redis_faults.py
         self._pages = Pages(layout=self._layout, retention=retention, clock=clock, ask=self._ask)
         self._sections: list[Section] = []
         self._of_shard: dict[int, Section] = {}
@@ -106,11 +106,6 @@ class RedisStore(Store):
     @property
     def durability(self) -> str:
         return self._durability
-
-    @property
-    def faults(self) -> Counter[str]:
-        """How often each fault of redis_faults.py happened since the start."""
-        return self._faults.counts
 
     # -- events
 

@@ -11,6 +11,7 @@ far as they are not fixed here.
 from __future__ import annotations
 
 from pathlib import Path
+from ssl import SSLError
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -52,6 +53,9 @@ def servers_at(url: str, *, client_name: str) -> Servers:
         if parts.scheme != "unix" and parts.path.strip("/") and not parts.path.strip("/").isdigit():
             raise ValueError("after the host comes the number of a database, such as /0")
         return One(Dialer(_options(url, client_name)))
+    except SSLError as error:
+        words = f"The certificates that the Redis URL names can't be used: {error}."
+        raise CannotStart("bad_redis_url", words, EXIT_CONFIG) from error
     except (ValueError, TypeError) as error:
         raise CannotStart("bad_redis_url", f"The Redis URL can't be read: {error}.", EXIT_CONFIG) from error
 

@@ -72,5 +72,4 @@ async def said(side: Side, room: str, text: str, ref: str, session: bytes = ADA)
 
 def faults(side: Side) -> Counter[str]:
     """How often what went wrong on *side*."""
-    assert isinstance(side.store, RedisStore)
     return side.store.faults

@@ -15,7 +15,7 @@ from chat_aiohttp.store.redis_checks import persistence
 from chat_aiohttp.store.redis_faults import REMEDIES, Remedy
 from chat_aiohttp.store.redis_urls import servers_at
 from tests.servers import REDIS, VALKEY, Server, need, start_server
-from tests.store.redis_clusters import AT_ONCE, until
+from tests.store.redis_clusters import AT_ONCE, certificate, until
 from tests.store.redis_sides import Open, said, stores, when
 
 DOC = (Path(__file__).parents[2] / "docs/redis.md").read_text("utf-8")
@@ -60,12 +60,12 @@ async def test_a_primary_with_the_documented_settings_stops_when_its_replica_is_
 
 def test_every_url_of_the_table_can_be_read(tmp_path: Path) -> None:
     urls = re.findall(r"`((?:rediss?(?:\+\w+)?|unix)://[^`]+)`", DOC)
-    (tmp_path / "ca.pem").touch()
+    authority, _ = certificate(tmp_path)
 
     assert len(urls) >= 9
     for url in urls:
         if not url.endswith("://"):
-            servers_at(url.replace("/etc/ssl/redis-ca.pem", f"{tmp_path}/ca.pem"), client_name="test")
+            servers_at(url.replace("/etc/ssl/redis-ca.pem", str(authority)), client_name="test")
 
 
 def test_every_fault_stands_in_the_table_of_faults() -> None:

@@ -146,6 +146,14 @@ async def test_tls_with_a_certificate_of_one_s_own(tmp_path: Path, tls: Tls, sta
             await start(f"rediss://localhost:{tls.port}/0?ssl_ca_certs=/nowhere/ca.pem")
 
 
+async def test_a_certificate_that_is_none_is_refused(tmp_path: Path, start: Open) -> None:
+    (tmp_path / "ca.pem").write_text("nothing of the kind")
+    with pytest.raises(CannotStart, match="certificates") as caught:
+        await start(f"rediss://localhost/0?ssl_ca_certs={tmp_path}/ca.pem")
+
+    assert caught.value.exit_code == 78
+
+
 async def test_tls_to_a_cluster(tmp_path: Path, tls: Tls, start: Open) -> None:
     mode = (*CLUSTER, "--tls-cluster", "yes", "--cluster-port", str(free_port()))
     with start_server(tmp_path / "data", *mode, *tls.options, kind=REDIS) as node:
