@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 OLDEST: Final = (7, 0)  # XADD with partial ids and GT/NX details, effects replication by default, listpacks
 NODE_BYTES: Final = 1_024  # what an idle room's first message makes Redis set aside for it
 CHECK_S: Final = 2.0
+ATTEMPTS: Final = 3  # to find out which servers there are
 # The settings that INFO doesn't tell.
 SETTINGS: Final = (
     "appendfsync",
@@ -38,10 +39,7 @@ Facts = Mapping[str, str]
 
 async def check(servers: Servers, layout: Layout, faults: Faults) -> str:
     """What an acknowledgement by *servers* is worth, in words; the warnings are logged. Raises CannotStart."""
-    try:
-        each = await servers.each()
-    except (TimeoutError, OSError, RedisError) as error:
-        raise unreachable(words_of(error)) from error
+    each = await _each(servers)
     worths: dict[str, str] = {}
     for server in each:
         facts = await _facts(server, faults)
@@ -53,6 +51,18 @@ async def check(servers: Servers, layout: Layout, faults: Faults) -> str:
     if len(worths) == 1:
         return next(iter(worths))
     return "; ".join(f"{server}: {worth}" for worth, server in worths.items())
+
+
+async def _each(servers: Servers) -> list[Server]:
+    """All servers. A busy machine may be slow at the start, so they are asked for more than once."""
+    attempts = 0
+    while True:
+        try:
+            return await servers.each()
+        except (TimeoutError, OSError, RedisError) as error:
+            attempts += 1
+            if attempts == ATTEMPTS:
+                raise unreachable(words_of(error)) from error
 
 
 def unreachable(words: str) -> CannotStart:
