@@ -12,7 +12,7 @@ OUT ?=
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format two-instances rolling parity torture torture-mutants screenshots dist clean chromium
+.PHONY: help run test lint types format two-instances rolling parity faults torture torture-mutants screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
@@ -51,6 +51,10 @@ torture: .venv/.test ## faults under load for MINUTES= (10), from SEED= (1), on 
 
 torture-mutants: .venv/.test ## servers broken on purpose: the torture run must convict every one
 	@.venv/bin/python -m tests.torture.mutants
+
+faults: .venv/.test ## Redis killed, cut off, trimmed, flushed, frozen, at full size: some 10 minutes
+	@FAULTS_KILLS=100 FAULTS_PUBLISHES=10000 FAULTS_GAPS=1000 FAULTS_RESUMES=100000 FAULTS_FROZEN_S=30 \
+	  .venv/bin/python -m pytest -q -s -o faulthandler_timeout=1500 tests/store/test_redis_proofs.py
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots

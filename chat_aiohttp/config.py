@@ -45,8 +45,9 @@ class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: Annotated[
         str,
         Meta(
-            pattern=r"^(memory:|sqlite:///.+|rediss?://.+|unix:///.+|unix://.*@/.+)?\Z",
-            description="memory:, sqlite:///absolute/path, redis://host:port/db, rediss://host:port/db or unix:///path",
+            pattern=r"^(memory:|sqlite:///.+|rediss?(\+sentinel|\+cluster)?://.+|unix:///.+|unix://.*@/.+)?\Z",
+            description="memory:, sqlite:///absolute/path, redis://host:port/db, rediss://…, unix:///path, "
+            "redis+sentinel://… or redis+cluster://…",
         ),
     ] = ""
     synchronous: Annotated[

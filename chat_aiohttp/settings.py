@@ -83,7 +83,7 @@ def example() -> str:
 
 def masked(text: str) -> str:
     """*text* without the user and password of a URL in it: fit to be shown and logged."""
-    return re.sub(r"([?&](?:username|password)=)[^&\s]*", r"\1…", re.sub(r"(?<=://)\S*@", "…@", text))
+    return re.sub(r"([?&](?:\w+_)?(?:username|password)=)[^&\s]*", r"\1…", re.sub(r"(?<=://)\S*@", "…@", text))
 
 
 def store_url(url: str, environ: Mapping[str, str]) -> str:

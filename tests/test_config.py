@@ -202,6 +202,8 @@ def test_a_value_that_cannot_be_right_is_refused_by_name(line: str) -> None:
         "rediss://user:secret@host/1",
         "unix:///run/redis.sock?db=2",
         "unix://user:secret@/run/redis.sock",
+        "redis+sentinel://user:secret@one:26379,two/mymaster/0",
+        "rediss+cluster://one,two:7001?ssl_ca_certs=/etc/ssl/redis.pem",
     ],
 )
 def test_a_store_may_be_at(url: str) -> None:

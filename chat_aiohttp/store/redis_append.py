@@ -23,10 +23,12 @@ from typing import Final
 from chat_aiohttp.errors import BadInput, ChatError, Refused, Unknown
 from chat_aiohttp.events import MESSAGE, Draft
 from chat_aiohttp.store import Retention
+from chat_aiohttp.store.redis_faults import Health, Remedy, code_in, remedy_of, words_of
 from chat_aiohttp.store.redis_gather import Aside, Batch, Gathered, Item, drafts_of
 from chat_aiohttp.store.redis_keys import Layout
-from chat_aiohttp.store.redis_link import Call, Health, Link, LinkLost, Reply, refused, words_of
+from chat_aiohttp.store.redis_link import Call, Link, LinkLost, Reply
 from chat_aiohttp.store.redis_pages import event_id
+from chat_aiohttp.store.redis_readers import refused
 from chat_aiohttp.store.redis_scripts import BROKEN, FAILED, REPEATED, REUSED, TURN
 
 log = logging.getLogger(__name__)
@@ -38,17 +40,19 @@ BACKOFF_S: Final = 1.0  # the ceiling of a full-jitter wait between attempts to 
 # leaves at once, then not before so long.
 REST_S: Final = 0.005
 PROBE_S: Final = 0.5  # between attempts to write while Redis answers but refuses to
+PROBED_S: Final = 1.0  # for the answer to an attempt; with the time to connect it is less than the contract's 2.5 s
 
 PART: Final = "writing"  # this part's name in Health
 
 
 class Lane:
-    """Writes to some shards of one server. `run` is its task."""
+    """Writes to some shards of one server, of which *first* is one. `run` is its task."""
 
     def __init__(
         self,
         *,
         layout: Layout,
+        first: int,
         retention: Retention,
         instance: str,
         connect: Callable[[], Link],
@@ -56,6 +60,7 @@ class Lane:
         settle: Callable[[Sequence[Draft]], None],
     ) -> None:
         self._layout = layout
+        self._first = first
         self._connect = connect
         self._health = health
         self._settle = settle
@@ -114,7 +119,7 @@ class Lane:
                 link = self._connect()
                 try:
                     await link.open()
-                    self._health.heal(PART)
+                    await self._until_writable(link)
                     await self._serve(link)
                 except LinkLost as lost:
                     self._health.ail(PART, lost.words)
@@ -130,11 +135,12 @@ class Lane:
             self._refuse_all("the server is closing")
 
     async def _serve(self, link: Link) -> None:
-        """Write batch after batch. Returns when the server hung up between two: nothing is lost by connecting again."""
+        """Write batch after batch. Returns when, between two, the server hung up or another took over: nothing is lost
+        by connecting again."""
         while True:
             waited = not self._gathered.work.is_set()
             await self._gathered.work.wait()
-            if waited and await link.is_stale():
+            if link.is_left or (waited and await link.is_stale()):
                 return
             since, batch = self._gathered.take()
             again_at = monotonic() + REST_S
@@ -144,8 +150,7 @@ class Lane:
             finally:
                 self._is_writing = False
                 self._rest()
-            if (cause := self._health.causes.get(PART)) is not None:
-                self._refuse_all(cause)
+            if PART in self._health.causes:
                 await self._until_writable(link)
             if (rest_s := again_at - monotonic()) > 0:
                 await asyncio.sleep(rest_s)
@@ -208,12 +213,18 @@ class Lane:
             return self._refuse(drafts, words_of(reply))
         for index, (draft, answer) in enumerate(zip(drafts, reply, strict=False)):
             if answer[0] == FAILED:
-                return self._refuse(drafts[index:], answer[1:].decode(errors="replace"))
+                words = answer[1:].decode(errors="replace")
+                self._health.faults.note(code_in(words))
+                return self._refuse(drafts[index:], words)
+            if answer[0] == BROKEN:
+                self._health.faults.note("room_broken", "a room's log in Redis is no log: somebody wrote over its keys")
             _conclude(draft, answer)
         return len(reply) == len(drafts) or self._refuse(drafts[len(reply) :], "ERR an answer is missing")
 
     def _refuse(self, drafts: list[Draft], cause: str) -> bool:
-        if not cause.startswith(("WRONGTYPE", "ERR ")):  # of one shard or room; the others are the whole server's
+        if (
+            remedy_of(code_in(cause)) is not Remedy.REFUSE
+        ):  # that is of one shard or room; others are the whole server's
             self._health.ail(PART, f"Redis refuses to write: {cause}")
         for draft in drafts:
             draft.error = refused(cause)
@@ -236,13 +247,25 @@ class Lane:
         self._rest()
 
     async def _until_writable(self, link: Link) -> None:
-        """Redis answers but refuses to write (full, a replica, no disk): ask now and then until it does."""
+        """Returns when Redis takes a write; meanwhile refuses what is given. Raises LinkLost when another should be
+        asked: this one was made a replica, or the shard moved."""
+        keys = self._layout.shards[self._first]
+        probe: list[Call] = [(b"SET", keys.probe, b"", b"PX", 60_000), self._call(self._first, [])]
         while True:
-            await asyncio.sleep(PROBE_S)
-            (reply,) = await link.ask([(b"SET", self._layout.probe, b"", b"PX", 60_000)], REPLY_S)
-            if not isinstance(reply, Exception):
+            codes = {}
+            for reply in await link.ask(probe, PROBED_S):
+                if isinstance(reply, Exception):
+                    words = words_of(reply)
+                    codes[remedy_of(code_in(words))] = words
+            hindrance = codes.get(Remedy.MOVE) or codes.get(Remedy.WAIT)
+            if hindrance is None:
                 return self._health.heal(PART)
-            self._health.ail(PART, f"Redis refuses to write: {words_of(reply)}")
+            hindrance = f"Redis refuses to write: {hindrance}"
+            if Remedy.MOVE in codes:
+                raise LinkLost(hindrance, code=code_in(codes[Remedy.MOVE]), is_sent=False)
+            self._health.ail(PART, hindrance)
+            self._refuse_all(hindrance)
+            await asyncio.sleep(PROBE_S)
 
 
 def _conclude(draft: Draft, answer: bytes) -> None:

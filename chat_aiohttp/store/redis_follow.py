@@ -26,13 +26,15 @@ from time import monotonic
 from typing import Final
 
 from chat_aiohttp.events import Event, EventId, Gap
+from chat_aiohttp.store.redis_faults import Health, Remedy, code_in, remedy_of, words_of
 from chat_aiohttp.store.redis_followed import NO_ID, Followed, FollowedShard, Following, event_on_bus
-from chat_aiohttp.store.redis_link import Call, Health, Link, LinkLost, Reply, words_of
+from chat_aiohttp.store.redis_link import Call, Link, LinkLost, Reply
 from chat_aiohttp.store.redis_pages import Pages, event_id
 
 log = logging.getLogger(__name__)
 
 BLOCK_MS: Final = 800
+AT_ONCE_MS: Final = 1  # 0 would be for ever
 REPLY_S: Final = 1.0  # for an answer, beyond the time it may block: together less than the contract's AWAY_WITHIN_S
 READ_EVENTS: Final = 256  # of each shard in one XREAD (COUNT is per stream)
 REST_S: Final = 0.005  # after a read that brought something: what comes meanwhile comes together
@@ -42,6 +44,7 @@ FILL_ROOMS: Final = 32  # rooms read in one question when a shard is mended
 FILL_EVENTS: Final = 100  # of each
 
 PART: Final = "reading"  # this part's name in Health
+_JUNK: Final = "a stream of ours in Redis holds what we didn't write: it is passed over"
 
 
 class Follower:
@@ -57,7 +60,6 @@ class Follower:
         self._health = health
         self._following = following
         self._audit_at = 0.0
-        self.skipped = 0  # entries on a bus that are not ours, or broken
 
     # -- the task
 
@@ -68,9 +70,11 @@ class Follower:
             try:
                 await link.open()
                 await self._audit(link)
+                await self._catch_up(link)
+                await self._read(link, AT_ONCE_MS)  # whoever refuses to be read has not come back
                 self._health.heal(PART)
                 while True:
-                    heard = await self._read(link)
+                    heard = await self._read(link, BLOCK_MS)
                     await self._catch_up(link)
                     if heard:
                         await asyncio.sleep(REST_S)
@@ -89,11 +93,12 @@ class Follower:
         replies = await link.ask(calls, deadline_s)
         for reply in replies:
             if isinstance(reply, Exception):
-                raise LinkLost(f"Redis refuses to be followed: {words_of(reply)}", is_sent=True)
+                words = words_of(reply)
+                raise LinkLost(f"Redis refuses to be followed: {words}", code=code_in(words), is_sent=True)
         return replies
 
-    async def _read(self, link: Link) -> bool:
-        """One XREAD, and telling what it brought; whether it brought anything."""
+    async def _read(self, link: Link, block_ms: int) -> bool:
+        """One XREAD, which waits *block_ms* for news, and telling what it brought; whether it brought anything."""
         shards = {bus: shard for bus, shard in self._following.shards.items() if shard.cursor is not None}
         cursors = [shard.cursor or NO_ID for shard in shards.values()]
         keys = [self._wake_key, *shards]
@@ -102,13 +107,13 @@ class Follower:
             b"COUNT",
             READ_EVENTS,
             b"BLOCK",
-            BLOCK_MS,
+            block_ms,
             b"STREAMS",
             *keys,
             self._wake_cursor,
             *cursors,
         )
-        (reply,) = await self._ask(link, [call], BLOCK_MS / 1000 + REPLY_S)
+        (reply,) = await self._ask(link, [call], block_ms / 1000 + REPLY_S)
         for key, entries in reply or ():
             if key == self._wake_key:
                 self._wake_cursor = entries[-1][0]
@@ -128,7 +133,7 @@ class Follower:
                 if label != b"b" or (what != b"p" and what != b"s"):
                     raise ValueError("not ours")
             except ValueError:
-                self.skipped += 1
+                self._health.faults.note("junk", _JUNK)
                 continue
             if link_id != shard.last:
                 if told:
@@ -147,7 +152,7 @@ class Follower:
             elif fields[5] == followed.raw:
                 event = event_on_bus(followed, raw_id, fields)
                 if event is None:
-                    self.skipped += 1
+                    self._health.faults.note("junk", _JUNK)
                     continue
                 followed.position = event.id
                 followed.raw = raw_id
@@ -157,16 +162,24 @@ class Follower:
                 if told:
                     stored(told)
                     told = []
-                await self._fill(link, [followed], is_lost=False)
+                self._following.behind.append(followed)
+                await self._catch_up(link)
         if told:
             stored(told)
 
     # -- mending
 
     async def _catch_up(self, link: Link) -> None:
-        behind, self._following.behind = self._following.behind, []
-        if behind:
+        """Fill the rooms that are behind. Those that can't be filled now stay behind."""
+        if not self._following.behind:
+            return
+        behind = [followed for followed in self._following.behind if self._following.has(followed)]
+        self._following.behind = []
+        try:
             await self._fill(link, behind, is_lost=False)
+        except BaseException:
+            self._following.behind += behind
+            raise
 
     async def _audit(self, link: Link) -> None:
         """Compare every shard with our place in it. Asked and answered between two reads, so our place stands still."""
@@ -183,10 +196,13 @@ class Follower:
             is_deaf = ours == shard.last and event_id(was_there) > event_id(ours)
             if epoch != shard.epoch or event_id(shard.last) > event_id(last) or is_deaf:
                 await self._mend(link, shard, is_doubted=True)
+            elif shard.is_torn:
+                await self._mend(link, shard)
             shard.seen = (last, shard.last)
 
     async def _mend(self, link: Link, shard: FollowedShard, *, is_doubted: bool = False) -> None:
         """Bring the shard's rooms up to their own streams. *is_doubted*: our cursor is worth nothing; begin anew."""
+        shard.is_torn = True
         ((last, epoch),) = await self._ask(link, [(b"HMGET", shard.keys.head, b"last", b"epoch")], REPLY_S)
         is_lost = (epoch or b"") != shard.epoch
         if is_doubted:
@@ -200,6 +216,7 @@ class Follower:
                 rooms.append(followed)
         for start in range(0, len(rooms), FILL_ROOMS):
             await self._fill(link, rooms[start : start + FILL_ROOMS], is_lost=is_lost)
+        shard.is_torn = False
 
     async def _fill(self, link: Link, rooms: Iterable[Followed], *, is_lost: bool) -> None:
         """Tell what *rooms*' own streams hold after what was told last, and what they no longer hold."""
@@ -214,10 +231,16 @@ class Follower:
             behind = []
             for followed, place, reply in zip(pending, places, replies, strict=True):
                 if isinstance(reply, Exception):
-                    log.warning("a room can't be read: %s", words_of(reply))
+                    self._cannot_fill(words_of(reply))
                 elif self._tell_page(followed, place, reply, is_lost=is_lost):
                     behind.append(followed)
             pending = behind
+
+    def _cannot_fill(self, words: str) -> None:
+        code = code_in(words)
+        if remedy_of(code) is not Remedy.REFUSE:  # nothing is wrong with the room itself: it is filled later
+            raise LinkLost(f"Redis refuses to be followed: {words}", code=code, is_sent=True)
+        self._health.faults.note("room_broken", f"a followed room can't be read: {words}")
 
     def _tell_page(self, followed: Followed, place: EventId, reply: Reply, *, is_lost: bool) -> bool:
         """Tell one page of a room's stream; whether more lies behind it."""
@@ -225,6 +248,7 @@ class Follower:
         followed.stand(page.position, str(page.position).encode())
         if page.gap is not None:
             reason = "lost" if is_lost else page.gap.reason
+            self._health.faults.note("gap", f"a room's log has a gap, which is announced: {reason}")
             self._following.listener.gap(followed.room, Gap(place, page.gap.position, reason))
         if page.events:
             self._following.listener.stored(page.events)

@@ -45,7 +45,7 @@ class Followed:
 class FollowedShard:
     """A shard with followed rooms: where its bus is read, and what it was last known to be."""
 
-    __slots__ = ("cursor", "epoch", "keys", "last", "rooms", "seen")
+    __slots__ = ("cursor", "epoch", "is_torn", "keys", "last", "rooms", "seen")
 
     def __init__(self, keys: ShardKeys) -> None:
         self.keys = keys
@@ -54,6 +54,7 @@ class FollowedShard:
         self.last = NO_ID  # the last id of ours read from the bus: what the next entry must link to
         self.epoch = b""
         self.seen = (NO_ID, NO_ID)  # at the audit before: (the shard's last id, ours)
+        self.is_torn = False  # its rooms are being brought up to their streams: when that fails, it is to be done again
 
     def begin(self, last: bytes, epoch: bytes) -> None:
         self.cursor = self.last = last
@@ -104,6 +105,10 @@ class Following:
         """The attach of *followed* failed: leave it, unless someone else has it by now."""
         if not followed.is_settled and self._shard_of(followed) is not None:
             self.leave(followed.room)
+
+    def has(self, followed: Followed) -> bool:
+        """Whether *followed* is still followed."""
+        return self._shard_of(followed) is not None
 
     def _shard_of(self, followed: Followed) -> FollowedShard | None:
         """Its shard, if it is still followed."""

@@ -1,4 +1,4 @@
-"""What the Redis store calls its keys, and how it reaches its server. Layer 2: no I/O here.
+"""What the Redis store calls its keys. Layer 2: no I/O here.
 
 A room hashes to one shard for ever, and every key of a shard carries the shard's hash tag, so that one script can
 touch all of them, in Redis Cluster too. With the prefix "chat":
@@ -13,7 +13,9 @@ touch all of them, in Redis Cluster too. With the prefix "chat":
     chat:{s07}:t:<room>       hash: tombstones, deleted id -> the id before it
     chat:{s07}:l:<room>       hash: leases, instance -> "<until ms> <people> <who they are>"
     chat:{s07}:y:<room>:<session>, …:o:…   hashes: the session's younger and older refs -> "<id> <digest>"
-    chat:{s00}:wake:<instance>, …:probe    a follower's wake-up, and the write that asks whether writing works again
+    chat:{s07}:wake:<instance>, …:probe    a follower's wake-up, and the write that asks whether writing works
+
+A part of the store that has several shards on one server wakes and probes in the first of them.
 
 Rooms are percent-encoded in keys: a brace in a room's name must not choose its slot.
 """
@@ -21,13 +23,8 @@ Rooms are percent-encoded in keys: a brace in a room's name must not choose its 
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
-
-from redis import asyncio as aioredis
-from redis.asyncio.connection import parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from chat_aiohttp.errors import CannotStart
 from chat_aiohttp.names import shard_of
@@ -35,8 +32,6 @@ from chat_aiohttp.names import shard_of
 EXIT_CONFIG: Final = 78  # sysexits.h: what is wrong stays wrong until someone changes the configuration
 EXIT_TRY_LATER: Final = 75
 
-CONNECT_S: Final = 1.0  # to be connected, signed in and ready; then the attempt is given up
-READ_CHUNK: Final = 262_144  # bytes a connection takes from its socket at once
 PLACES_REMEMBERED: Final = 65_536  # rooms whose place is kept worked out; then all are forgotten and worked out again
 
 
@@ -55,6 +50,11 @@ class ShardKeys(NamedTuple):
     head: bytes
     rooms: bytes
     titles: bytes
+    probe: bytes
+
+    def wake(self, instance: str) -> bytes:
+        """The stream that wakes the follower of *instance*."""
+        return self.base + b"wake:" + instance.encode()
 
     def of(self, family: bytes, name: bytes) -> bytes:
         """The key of the room called *name* in *family*: r, a, t or l."""
@@ -72,7 +72,6 @@ class Layout:
         self.count = shards
         self.count_key = f"{prefix}:shards".encode()
         self.shards = [_shard_keys(f"{prefix}:{{s{index:02}}}:".encode()) for index in range(shards)]
-        self.probe = self.shards[0].base + b"probe"
         self._places: dict[str, Place] = {}
 
     def place(self, room: str) -> Place:
@@ -84,52 +83,16 @@ class Layout:
             place = self._places[room] = Place(shard_of(room, self.count), quote(room, safe="").encode())
         return place
 
-    def wake(self, instance: str) -> bytes:
-        """The stream that wakes the follower of *instance*."""
-        return self.shards[0].base + b"wake:" + instance.encode()
+    def shard_of_key(self, key: bytes) -> int:
+        """The shard whose hash tag *key* carries."""
+        tag = key.index(b"{s") + 2
+        return int(key[tag : key.index(b"}", tag)])
 
 
 def _shard_keys(base: bytes) -> ShardKeys:
-    return ShardKeys(base, base + b"bus", base + b"head", base + b"rooms", base + b"titles")
+    return ShardKeys(base, base + b"bus", base + b"head", base + b"rooms", base + b"titles", base + b"probe")
 
 
 def room_of(name: bytes) -> str:
     """The room whose name in keys is *name*."""
     return unquote(name.decode())
-
-
-class Server:
-    """How to reach one server: makes its connections, and names it in words without its password."""
-
-    def __init__(self, *, url: str, client_name: str) -> None:
-        try:
-            options: dict[str, Any] = dict(parse_url(url))
-        except ValueError as error:
-            raise CannotStart("bad_redis_url", f"The Redis URL can't be read: {error}.", EXIT_CONFIG) from error
-        self._connection_class = options.pop("connection_class", aioredis.Connection)
-        self._options = options | _explicit(client_name)
-        self.words = str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
-
-    def connection(self) -> aioredis.Connection:
-        """A connection, not yet connected."""
-        connection: aioredis.Connection = self._connection_class(**self._options)
-        return connection
-
-
-def _explicit(client_name: str) -> dict[str, Any]:
-    """redis-py's defaults are not ours: ten silent retries that double an XADD, 5 s of patience, three reply shapes."""
-    return {
-        "retry": Retry(NoBackoff(), 0),
-        "retry_on_error": [],
-        "retry_on_timeout": False,
-        "socket_timeout": None,  # redis_link.py puts a deadline around every question
-        "socket_connect_timeout": CONNECT_S,
-        "socket_read_size": READ_CHUNK,
-        "health_check_interval": 0,  # the follower's reading is the health check
-        "protocol": 2,  # replies as plain lists: what the hot paths index
-        "legacy_responses": False,
-        "decode_responses": False,
-        "client_name": client_name,
-        "driver_info": None,
-        "maint_notifications_config": None,
-    }

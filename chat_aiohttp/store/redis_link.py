@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 import hiredis
+from redis import asyncio as aioredis
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -27,28 +26,23 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from chat_aiohttp.errors import Refused
-from chat_aiohttp.store.redis_keys import CONNECT_S, Server
-
-log = logging.getLogger(__name__)
-
+from chat_aiohttp.store.redis_faults import Faults, code_in, code_of_failure, words_of
+from chat_aiohttp.store.redis_servers import CONNECT_S, Server
 
 Call = tuple[bytes | str | int, ...]
 Reply = Any  # bytes, int, None, a list of these, or an exception: an error reply
-
-READERS: Final = 4  # connections that read history, at most; whoever comes then waits
-READ_S: Final = 2.0  # for one question to the log, waiting for a connection included; then it is Refused
 
 # Error replies that redis-py raises as if the connection had failed: the server answered, and did nothing.
 ANSWERED = (ResponseError, BusyLoadingError, AuthenticationError, AuthorizationError)
 
 
 class LinkLost(Exception):
-    """The connection failed. *is_sent* says whether what was asked may have been carried out."""
+    """The connection failed. *code* names the fault; *is_sent*: what was asked may have been carried out."""
 
-    def __init__(self, words: str, *, is_sent: bool) -> None:
+    def __init__(self, words: str, *, code: str, is_sent: bool) -> None:
         super().__init__(words)
         self.words = words
+        self.code = code
         self.is_sent = is_sent
 
 
@@ -65,163 +59,106 @@ class Script:
 
 
 class Link:
-    """One connection that knows *scripts*."""
+    """One connection that knows *scripts*. What goes wrong on it is counted in *faults*."""
 
-    def __init__(self, *, server: Server, scripts: Sequence[Script] = ()) -> None:
+    def __init__(self, *, server: Server, faults: Faults, scripts: Sequence[Script] = ()) -> None:
         self._server = server
+        self._faults = faults
         self._scripts = scripts
-        self._connection = server.connection()
+        self._connection: aioredis.Connection | None = None
+        self._takeovers = 0
 
     async def open(self) -> None:
         """Connect and be ready. Raises LinkLost."""
         try:
             # connect() succeeds on a frozen server: only an answer proves anything.
             async with asyncio.timeout(CONNECT_S):
+                self._connection = await self._server.connection()
+                self._takeovers = self._server.takeovers
                 await self._connection.connect()  # type: ignore[no-untyped-call]
-                replies = await self._exchange([(b"PING",), *self._loads()])
+                replies = await self._exchange(self._connection, [(b"PING",), *self._loads()])
         except (TimeoutError, OSError, RedisError) as error:
             await self.close()
-            raise LinkLost(self._why(error), is_sent=False) from error
+            raise self._lost(error, is_sent=False) from error
         except BaseException:
             await self.close()
             raise
         if refusal := next((reply for reply in replies if isinstance(reply, Exception)), None):
             await self.close()
-            raise LinkLost(self._why(refusal), is_sent=False)
+            raise self._lost(refusal, is_sent=False)
 
     async def close(self) -> None:
         """Let go of the connection, at once: replies under way are lost."""
-        await self._connection.disconnect(nowait=True)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    @property
+    def is_open(self) -> bool:
+        return self._connection is not None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether another server has taken over since this was opened."""
+        return self._takeovers != self._server.takeovers
 
     async def is_stale(self) -> bool:
-        """Whether the server has hung up meanwhile, so that nothing can be asked here any more."""
+        """Whether nothing can be asked here any more: the server has hung up meanwhile, or is the wrong one by now."""
         try:
-            return await self._connection.can_read()
+            return self.is_left or self._connection is None or await self._connection.can_read()
         except (OSError, RedisError):
             return True
 
     async def ask(self, calls: Sequence[Call], deadline_s: float) -> list[Reply]:
         """The replies to *calls*, an error reply as its exception. After LinkLost the link is closed."""
+        if self._connection is None:
+            raise LinkLost("the connection is closed", code="lost", is_sent=False)
+        if self.is_left:
+            await self.close()
+            self._faults.note("failed_over")
+            raise LinkLost("another Redis has taken over", code="failed_over", is_sent=False)
         try:
             async with asyncio.timeout(deadline_s):
-                replies = await self._exchange(calls)
+                replies = await self._exchange(self._connection, calls)
                 if any(isinstance(reply, NoScriptError) for reply in replies):
-                    replies = await self._again(calls, replies)
-                return replies
+                    replies = await self._again(self._connection, calls, replies)
         except (TimeoutError, OSError, RedisError) as error:
             await self.close()
-            raise LinkLost(self._why(error), is_sent=True) from error
+            raise self._lost(error, is_sent=True) from error
         except BaseException:
             await self.close()  # cancelled between question and answer: the next asker would get this one's reply
             raise
+        for reply in replies:
+            if isinstance(reply, Exception):
+                self._faults.note(code_in(words_of(reply)))
+        return replies
 
-    async def _again(self, calls: Sequence[Call], replies: list[Reply]) -> list[Reply]:
+    async def _again(self, connection: aioredis.Connection, calls: Sequence[Call], replies: list[Reply]) -> list[Reply]:
         """The server has forgotten our scripts (restarted, flushed): teach it, and ask what it has not begun."""
+        self._faults.note("NOSCRIPT")
         missed = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         loads = self._loads()
-        answers = (await self._exchange([*loads, *(calls[index] for index in missed)]))[len(loads) :]
+        answers = (await self._exchange(connection, [*loads, *(calls[index] for index in missed)]))[len(loads) :]
         for index, answer in zip(missed, answers, strict=True):
             replies[index] = answer
         return replies
 
-    async def _exchange(self, calls: Sequence[Call]) -> list[Reply]:
+    async def _exchange(self, connection: aioredis.Connection, calls: Sequence[Call]) -> list[Reply]:
         packed = [hiredis.pack_command(call) for call in calls]  # type: ignore[arg-type]  # its stub says: one item
-        await self._connection.send_packed_command(packed, check_health=False)
-        return [await self._reply() for _ in calls]
-
-    async def _reply(self) -> Reply:
-        try:
-            return await self._connection.read_response(disconnect_on_error=False)
-        except ANSWERED as error:
-            return error
+        await connection.send_packed_command(packed, check_health=False)
+        return [await _reply(connection) for _ in calls]
 
     def _loads(self) -> list[Call]:
         return [(b"SCRIPT", b"LOAD", script.source) for script in self._scripts]
 
-    def _why(self, error: Exception) -> str:
-        return f"Redis at {self._server.words}: {words_of(error)}"
+    def _lost(self, error: Exception, *, is_sent: bool) -> LinkLost:
+        code = code_of_failure(error, is_connected=is_sent)
+        self._faults.note(code)
+        return LinkLost(f"Redis at {self._server.words}: {words_of(error)}", code=code, is_sent=is_sent)
 
 
-def words_of(error: Exception) -> str:
-    """What *error* says, with the server's own code in front."""
-    if isinstance(error, TimeoutError):
-        return "no answer"
-    code = getattr(error, "status_code", None)
-    return f"{code} {error}" if code else str(error) or type(error).__name__
-
-
-class Health:
-    """What is wrong between this instance and its log, part by part. Nothing: the log answers."""
-
-    def __init__(self) -> None:
-        self.causes: dict[str, str] = {}
-
-    @property
-    def away(self) -> str | None:
-        return next(iter(self.causes.values()), None)
-
-    def ail(self, part: str, words: str) -> None:
-        if part not in self.causes:
-            log.warning("%s: the log is away: %s", part, words)
-        self.causes[part] = words
-
-    def heal(self, part: str) -> None:
-        if self.causes.pop(part, None) is not None:
-            log.warning("%s: the log is back", part)
-
-
-class Readers:
-    """A few links for whoever reads back. Bounded: a storm of readers queues here, not in Redis."""
-
-    def __init__(self, *, server: Server, scripts: Sequence[Script], health: Health) -> None:
-        self._server = server
-        self._scripts = scripts
-        self._health = health
-        self._turn = asyncio.Semaphore(READERS)
-        self._idle: list[Link] = []
-        self._closed = False
-
-    async def ask(self, calls: Sequence[Call]) -> list[Reply]:
-        """The replies to *calls*. Raises Refused while the log is away, also when one of them is an error."""
-        if self._closed or self._health.causes:
-            raise refused(self._health.away or "the store is closed")
-        try:
-            async with asyncio.timeout(READ_S), self._turn, self._borrowed() as link:
-                replies = await link.ask(calls, READ_S)
-        except TimeoutError as error:
-            raise refused("no answer") from error
-        except LinkLost as error:
-            raise refused(error.words) from error
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise refused(words_of(reply)) from reply
-        return replies
-
-    async def close(self) -> None:
-        self._closed = True
-        while self._idle:
-            await self._idle.pop().close()
-
-    @asynccontextmanager
-    async def _borrowed(self) -> AsyncIterator[Link]:
-        link = await self._fresh()
-        yield link  # on an error the link has closed itself and is not kept
-        if self._closed:
-            await link.close()
-        else:
-            self._idle.append(link)
-
-    async def _fresh(self) -> Link:
-        while self._idle:
-            link = self._idle.pop()
-            if not await link.is_stale():
-                return link
-            await link.close()
-        link = Link(server=self._server, scripts=self._scripts)
-        await link.open()
-        return link
-
-
-def refused(cause: str) -> Refused:
-    """What a reader or writer is told while the log is away."""
-    return Refused("log_away", f"The room's log does not answer ({cause}). Send again with the same ref.")
+async def _reply(connection: aioredis.Connection) -> Reply:
+    try:
+        return await connection.read_response(disconnect_on_error=False)
+    except ANSWERED as error:
+        return error

@@ -52,9 +52,10 @@ local function is_ours(entry)
   return fields[1] == 'p' and fields[3] == 'd'
 end
 -- The id of the room's last entry, and the last id its stream has given: the same, unless someone else wrote to it.
+-- Or nothing, and the error in words.
 local function tail(room)
   local newest = redis.pcall('XREVRANGE', room, '+', '-', 'COUNT', 1)
-  if newest.err then return nil end
+  if newest.err then return nil, newest.err end
   if newest[1] and is_ours(newest[1]) then return newest[1][1], newest[1][1] end
   local given = '0-0'
   local info = redis.pcall('XINFO', 'STREAM', room)
@@ -76,10 +77,14 @@ local max_events, max_age, idle = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
+-- While a cluster moves our slot to another node, keys that are not there may be elsewhere, and a key made now would be
+-- lost: asking for one that never exists shows it. Nothing is begun until the slot has arrived.
+local moving = redis.pcall('EXISTS', base .. 'never')
+if type(moving) == 'table' then return redis.error_reply('TRYAGAIN the shard is moving: ' .. moving.err) end
 local known = redis.pcall('HMGET', head, 'last', 'epoch')
-if known.err then return redis.error_reply('WRONGTYPE ' .. head .. ' is not ours') end
+if known.err then return redis.error_reply(known.err .. ' (' .. head .. ')') end
 local newest = redis.pcall('XREVRANGE', bus, '+', '-', 'COUNT', 1)
-if newest.err then return redis.error_reply('WRONGTYPE ' .. bus .. ' is not ours') end
+if newest.err then return redis.error_reply(newest.err .. ' (' .. bus .. ')') end
 
 -- Ids grow past everything this shard has given, so they grow in each room too: also when the clock goes back, and
 -- when a room or the bus was deleted.
@@ -136,16 +141,22 @@ local function amend(name, room, id, kind, target)
   end
 end
 
+-- What a key's error means: somebody else's value, which stays, or something that may pass.
+local function broken(err)
+  if string.find(err, 'WRONGTYPE', 1, true) == 1 then return '?' end
+  return '-' .. err
+end
+
 local active, fresh, met = {}, {}, {}
 local function append(name, kind, body, target, session, ref, digest, title)
   local room = base .. 'r:' .. name
   local past, given = tail(room)
-  if not past then return '?' end
+  if not past then return broken(given) end
   local younger, older
   if ref ~= '' then
     younger, older = base .. 'y:' .. name .. ':' .. session, base .. 'o:' .. name .. ':' .. session
     local seen = redis.pcall('HGET', younger, ref) or redis.pcall('HGET', older, ref)
-    if type(seen) == 'table' then return '?' end
+    if type(seen) == 'table' then return broken(seen.err) end
     if seen then
       local gap = string.find(seen, ' ', 1, true)
       if string.sub(seen, gap + 1) == digest then return '=' .. string.sub(seen, 1, gap - 1) end
@@ -156,7 +167,8 @@ local function append(name, kind, body, target, session, ref, digest, title)
   if target ~= '' then
     is_late = redis.pcall('HEXISTS', base .. 't:' .. name, target)
     local notes = redis.pcall('HEXISTS', base .. 'a:' .. name, target)
-    if type(is_late) == 'table' or type(notes) == 'table' then return '?' end
+    if type(is_late) == 'table' then return broken(is_late.err) end
+    if type(notes) == 'table' then return broken(notes.err) end
     is_late = is_late == 1 and kind ~= '@DELETE'
   end
 
@@ -241,16 +253,16 @@ return answers
 
 _STAND = """
 local state = redis.call('HMGET', KEYS[1], 'last', 'epoch')
-local last = tail(KEYS[2])
-if not last then return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is not ours') end
+local last, given = tail(KEYS[2])
+if not last then return redis.error_reply(given .. ' (' .. KEYS[2] .. ')') end
 return {state[1] or '0-0', state[2] or '', last}
 """
 
 _AFTER = """
 local room, tombs = KEYS[1], KEYS[2]
 local cursor, oldest, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local last = tail(room)
-if not last then return redis.error_reply('WRONGTYPE ' .. room .. ' is not ours') end
+local last, given = tail(room)
+if not last then return redis.error_reply(given .. ' (' .. room .. ')') end
 
 -- The chain goes back from an entry through what was deleted on purpose: does it reach *known*?
 local function reached(id, known)

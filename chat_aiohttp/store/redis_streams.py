@@ -1,11 +1,10 @@
 """Rooms' logs in Redis streams: any number of instances share them. Layer 2.
 
-This file ties the parts together and talks to nobody itself: redis_keys.py names the keys, redis_link.py is a
-connection, redis_scripts.py what runs inside Redis, redis_gather.py and redis_append.py write, redis_followed.py and
-redis_follow.py tell what happens, redis_pages.py reads back, redis_checks.py looks at the server at the start.
-
-On a single server there is one lane and one follower for all shards. Cluster needs one of each per node's shards,
-Sentinel another way to make a connection: both fit behind these seams.
+This file ties the parts together and talks to nobody itself: redis_urls.py and redis_servers.py find servers,
+redis_section.py is what there is for each of them, redis_keys.py names the keys, redis_link.py is a connection,
+redis_scripts.py what runs inside Redis, redis_gather.py and redis_append.py write, redis_followed.py and
+redis_follow.py tell what happens, redis_readers.py and redis_pages.py read back, redis_checks.py looks at the servers
+at the start, redis_faults.py says what is done about what goes wrong.
 
 What it promises is the contract's (store/__init__.py), as durably as Redis is configured: see `durability`.
 
@@ -23,23 +22,24 @@ from typing import Final
 
 from chat_aiohttp.events import Draft, EventId, Page, RoomLine
 from chat_aiohttp.store import APPEND_DEADLINE_S, Listener, Retention, Store
-from chat_aiohttp.store.redis_append import Lane
-from chat_aiohttp.store.redis_checks import check, unreachable
-from chat_aiohttp.store.redis_follow import Follower
-from chat_aiohttp.store.redis_followed import Following
+from chat_aiohttp.store.redis_checks import check
+from chat_aiohttp.store.redis_faults import Faults
 from chat_aiohttp.store.redis_gather import Aside
-from chat_aiohttp.store.redis_keys import Layout, Server
-from chat_aiohttp.store.redis_link import Health, Link, LinkLost, Readers
-from chat_aiohttp.store.redis_pages import Pages, event_id
-from chat_aiohttp.store.redis_scripts import AFTER, FORGET, STAND, TURN
+from chat_aiohttp.store.redis_keys import Layout
+from chat_aiohttp.store.redis_link import Call, Reply
+from chat_aiohttp.store.redis_pages import Pages
+from chat_aiohttp.store.redis_section import Section
+from chat_aiohttp.store.redis_urls import servers_at
 
 log = logging.getLogger(__name__)
 
 KEEP: Final = Retention()  # the contract's own retention
+READERS: Final = 4  # connections that read back from one server
+READERS_OF_A_SHARD: Final = 2  # the same in a cluster, where each shard has its own
 
 
 class RedisStore(Store):
-    """The store on one Redis or Valkey server. *instance* names this process among those that share it."""
+    """The store on Redis or Valkey. *instance* names this process among those that share it."""
 
     def __init__(
         self,
@@ -52,101 +52,79 @@ class RedisStore(Store):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._layout = Layout(prefix=prefix, shards=shards)
-        self._server = Server(url=url, client_name=f"{prefix}-{instance}")
-        self._health = Health()
-        self._readers = Readers(server=self._server, scripts=(STAND, AFTER, FORGET), health=self._health)
-        self._pages = Pages(layout=self._layout, retention=retention, clock=clock, ask=self._readers.ask)
-        self._lane = Lane(
-            layout=self._layout,
-            retention=retention,
-            instance=instance,
-            connect=lambda: Link(server=self._server, scripts=(TURN,)),
-            health=self._health,
-            settle=self._settled,
-        )
-        self._following = Following(self._layout)
-        self._follower = Follower(
-            following=self._following,
-            wake_key=self._layout.wake(instance),
-            connect=lambda: Link(server=self._server, scripts=(AFTER,)),
-            pages=self._pages,
-            health=self._health,
-        )
-        self._wake = Aside((b"w", self._layout.wake(instance)))
-        self._tasks: list[asyncio.Task[None]] = []
+        self._servers = servers_at(url, client_name=f"{prefix}-{instance}")
+        self._faults = Faults()
+        self.faults = self._faults.counts  # by the names in redis_faults.py
+        self._pages = Pages(layout=self._layout, retention=retention, clock=clock, ask=self._ask)
+        self._sections: list[Section] = []
+        self._of_shard: dict[int, Section] = {}
+        for server, its_shards in self._servers.sections(self._layout):
+            section = Section(
+                server=server,
+                shards=its_shards,
+                layout=self._layout,
+                retention=retention,
+                instance=instance,
+                pages=self._pages,
+                faults=self._faults,
+                settle=self._settled,
+                readers=READERS_OF_A_SHARD if self._servers.is_cluster else READERS,
+            )
+            self._sections.append(section)
+            self._of_shard |= dict.fromkeys(its_shards, section)
         self._durability = "not known yet"
 
     def bind(self, listener: Listener) -> None:
         super().bind(listener)
-        self._following.listener = listener
+        for section in self._sections:
+            section.bind(listener)
 
     async def open(self) -> None:
-        link = Link(server=self._server)
         try:
-            await link.open()
-            self._durability = await check(link, self._layout)
-        except LinkLost as lost:
-            raise unreachable(lost.words) from lost
-        finally:
-            await link.close()
-        for part in (self._lane.run(), self._follower.run()):
-            self._tasks.append(asyncio.create_task(part))
+            self._durability = await check(self._servers, self._layout, self._faults)
+        except BaseException:
+            await self._servers.close()
+            raise
+        for section in self._sections:
+            section.start()
 
     async def close(self) -> None:
-        if self._tasks:
-            await self.drain()
-        for task in self._tasks:
-            task.cancel()
-        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                log.error("a part of the store ended badly", exc_info=outcome)
-        self._tasks.clear()
-        self._health.causes["store"] = "the store is closed"
-        await self._readers.close()
+        await self.drain()
+        await asyncio.gather(*(section.stop() for section in self._sections))
+        await self._servers.close()
         await asyncio.sleep(0)  # what was refused while closing is told
 
     @property
     def away(self) -> str | None:
-        return self._health.away
+        """Why no shard can be used. In a cluster some may be away: their rooms refuse, and the others go on."""
+        why = None
+        for section in self._sections:
+            if (why := section.health.away) is None:
+                return None
+        return why
 
     @property
     def durability(self) -> str:
         return self._durability
 
-    @property
-    def skipped(self) -> int:
-        """Entries met on the buses that are not ours, or broken."""
-        return self._follower.skipped
-
     # -- events
 
     def append(self, draft: Draft) -> None:
-        self._lane.append(draft)
+        self._section(draft.room).lane.append(draft)
 
     async def drain(self) -> None:
         try:
             async with asyncio.timeout(APPEND_DEADLINE_S):
-                await self._lane.quiet.wait()
+                for section in self._sections:
+                    await section.lane.quiet.wait()
         except TimeoutError:
             log.warning("not everything was settled within %s s", APPEND_DEADLINE_S)
 
     async def attach(self, room: str) -> EventId:
-        followed = self._following.enter(room)
-        if followed.position is not None:
-            return followed.position
-        place = self._layout.place(room)
-        keys = self._layout.shards[place.shard]
-        try:
-            (stand,) = await self._readers.ask([STAND.call([keys.head, keys.of(b"r", place.name)])])
-        except BaseException:
-            self._following.give_up(followed)
-            raise
-        if self._following.settle(followed, stand):
-            self._lane.ride(0, self._wake)
-        return event_id(stand[2])
+        return await self._section(room).attach(room)
 
     def detach(self, room: str) -> None:
-        self._following.leave(room)
+        self._section(room).following.leave(room)
 
     async def title(self, room: str) -> str | None:
         return await self._pages.title(room)
@@ -167,17 +145,46 @@ class RedisStore(Store):
 
     def signal(self, room: str, body: bytes) -> None:
         place = self._layout.place(room)
-        self._lane.ride(place.shard, Aside((b"s", place.name, body)))
+        self._of_shard[place.shard].lane.ride(place.shard, Aside((b"s", place.name, body)))
 
     def lease(self, room: str, title: str, people: int, body: bytes | None) -> None:
         place = self._layout.place(room)
         given = (b"x", place.name) if body is None else (b"l", place.name, title, people, body)
-        self._lane.ride(place.shard, Aside(given))
+        self._of_shard[place.shard].lane.ride(place.shard, Aside(given))
 
     async def leases(self, room: str) -> list[bytes]:
         return await self._pages.leases(room)
 
     # -- parts
 
+    def _section(self, room: str) -> Section:
+        return self._of_shard[self._layout.place(room).shard]
+
     def _settled(self, drafts: Sequence[Draft]) -> None:
         self.listener.settled(drafts)
+
+    async def _ask(self, calls: Sequence[Call]) -> list[Reply]:
+        """The replies to *calls*, each from the section that has its shard. Raises Refused if one of these is away."""
+        if len(self._sections) == 1:
+            return await self._sections[0].readers.ask(calls)
+        of_section: dict[Section, list[int]] = {}
+        for index, call in enumerate(calls):
+            of_section.setdefault(self._section_of(call, calls), []).append(index)
+        answers = await asyncio.gather(
+            *(section.readers.ask([calls[index] for index in indexes]) for section, indexes in of_section.items()),
+            return_exceptions=True,
+        )
+        replies: list[Reply] = [None] * len(calls)
+        for indexes, answer in zip(of_section.values(), answers, strict=True):
+            if isinstance(answer, BaseException):
+                raise answer
+            for index, reply in zip(indexes, answer, strict=True):
+                replies[index] = reply
+        return replies
+
+    def _section_of(self, call: Call, calls: Sequence[Call]) -> Section:
+        """Where *call* is to be asked; one without a key (TIME) together with the first of *calls* that has one."""
+        keyed = call if len(call) > 1 else next(other for other in calls if len(other) > 1)
+        key = keyed[3] if keyed[0] == b"EVALSHA" else keyed[1]
+        assert isinstance(key, bytes)
+        return self._of_shard[self._layout.shard_of_key(key)]

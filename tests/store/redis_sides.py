@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 
 from chat_aiohttp.events import Draft
 from chat_aiohttp.names import shard_of
+from chat_aiohttp.store import Retention
 from chat_aiohttp.store.redis_streams import RedisStore
 from tests.store.listener import ADA, Recorder, Side, message
 
@@ -23,8 +25,9 @@ async def stores() -> AsyncIterator[Open]:
     opened: list[RedisStore] = []
     instances = count()
 
-    async def start(url: str, shards: int = SHARDS) -> Side:
-        store, recorder = RedisStore(url=url, shards=shards, instance=f"i{next(instances)}"), Recorder()
+    async def start(url: str, shards: int = SHARDS, **retention: int) -> Side:
+        name, keep = f"i{next(instances)}", Retention(**retention)
+        store, recorder = RedisStore(url=url, shards=shards, instance=name, retention=keep), Recorder()
         store.bind(recorder)
         await store.open()
         opened.append(store)
@@ -65,3 +68,8 @@ async def said(side: Side, room: str, text: str, ref: str, session: bytes = ADA)
                 return draft
             assert draft.error.retryable
             await asyncio.sleep(0.02)
+
+
+def faults(side: Side) -> Counter[str]:
+    """How often what went wrong on *side*."""
+    return side.store.faults
