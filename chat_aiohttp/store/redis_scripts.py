@@ -119,7 +119,8 @@ local function tidy(notes, room)
 end
 local function wipe(room, tombs, id)
   local entry = redis.call('XRANGE', room, id, id)[1]
-  redis.call('HSET', tombs, id, entry and is_ours(entry) and entry[2][2] or '')
+  -- Deleted twice, the first tombstone stays: it knows what came before.
+  if entry and is_ours(entry) then redis.call('HSET', tombs, id, entry[2][2]) else redis.call('HSETNX', tombs, id, '') end
   redis.call('XDEL', room, id)
   redis.call('XDEL', bus, id)
 end

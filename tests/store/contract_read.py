@@ -150,6 +150,15 @@ class AfterContract:
             assert ids(page.events) == expected
             assert page.position == gone
 
+    async def test_deleting_twice_is_no_gap_either(self, side: Side) -> None:
+        given = await side.say("lobby", "a", "secret", "c")
+        gone = [await side.one(delete("lobby", given[1])) for _ in range(2)]
+        page = await side.store.after("lobby", given[0], 10)
+
+        assert page.gap is None
+        assert ids(page.events)[0] == given[2]
+        assert page.position == gone[1]
+
     async def test_a_deleted_text_is_in_no_page(self, side: Side) -> None:
         (first,) = await side.say("lobby", "secret")
         await side.append(edit("lobby", first, "secret too"), reaction("lobby", first, "🎉", "ben"))
