@@ -15,9 +15,12 @@ from urllib.parse import unquote, urlsplit
 from aiohttp import web
 
 from chat_aiohttp import keys
+from chat_aiohttp.addresses import AddressRules
 from chat_aiohttp.assets import Assets
-from chat_aiohttp.config import Config
+from chat_aiohttp.config import Config, LimitsTable
+from chat_aiohttp.gate import GateRules
 from chat_aiohttp.hub import Hub, HubRules
+from chat_aiohttp.limits import IntakeRules, Rate
 from chat_aiohttp.proxies import Proxies
 from chat_aiohttp.routes import add_routes
 from chat_aiohttp.store import Retention, Store
@@ -62,14 +65,32 @@ def _hub(config: Config, store_url: str) -> Hub:
     rules = HubRules(
         message_chars=limits.message_chars,
         frame_bytes=limits.frame_bytes,
-        messages_per_second=limits.messages_per_second,
-        message_burst=limits.message_burst,
+        gate=_gate_rules(limits),
+        intake=IntakeRules(
+            empty_frames=Rate(limits.empty_frames_per_second, limits.empty_frame_burst),
+            bytes=Rate(limits.bytes_per_second, limits.byte_burst),
+        ),
         queue_bytes=fanout.queue_bytes,
         slice_s=fanout.slice_ms / 1000,
         rest=fanout.rest,
     )
     instance = secrets.token_hex(8)
     return Hub(store=new_store(config, store_url, instance), rules=rules, instance=instance, random=SystemRandom())
+
+
+def _gate_rules(limits: LimitsTable) -> GateRules:
+    return GateRules(
+        member=Rate(limits.messages_per_second, limits.message_burst),
+        room=Rate(limits.room_messages_per_second, limits.room_message_burst),
+        room_members=limits.room_members,
+        address=AddressRules(
+            sockets=limits.address_sockets,
+            rooms=limits.address_rooms,
+            connections=Rate(limits.address_connections_per_second, limits.address_connection_burst),
+            new_rooms=Rate(limits.address_new_rooms_per_second, limits.address_new_room_burst),
+            messages=Rate(limits.address_messages_per_second, limits.address_message_burst),
+        ),
+    )
 
 
 def new_store(config: Config, url: str, instance: str) -> Store:

@@ -30,6 +30,7 @@ class Close(IntEnum):
     PROTOCOL_ERROR = 1002
     UNSUPPORTED_DATA = 1003
     INVALID_DATA = 1007
+    RUDE = 1008  # policy violation: it sent frames that say nothing, too fast for too long
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     RESTARTING = 1012

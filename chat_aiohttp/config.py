@@ -15,6 +15,9 @@ import msgspec
 from msgspec import Meta
 
 Strings = tuple[str, ...]
+PerSecond = Annotated[float, Meta(gt=0, le=10**6, description="a number above 0, at most 1000000")]
+Burst = Annotated[int, Meta(ge=1, le=10**6, description="a whole number from 1 to 1000000")]
+UpTo = Annotated[int, Meta(ge=0, le=10**7, description="a whole number from 0 (no limit) to 10^7")]
 
 
 class ServerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,8 +77,23 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     message_chars: Annotated[int, Meta(ge=1, le=100_000, description="a whole number from 1 to 100000")] = 4000
     frame_bytes: Annotated[int, Meta(ge=1024, le=2**24, description="a whole number from 1024 to 16777216")] = 65_536
-    messages_per_second: Annotated[float, Meta(gt=0, le=10**6, description="a number above 0, at most 1000000")] = 10.0
-    message_burst: Annotated[int, Meta(ge=1, le=10**6, description="a whole number from 1 to 1000000")] = 40
+    messages_per_second: PerSecond = 10.0
+    message_burst: Burst = 40
+    empty_frames_per_second: PerSecond = 50.0
+    empty_frame_burst: Burst = 200
+    bytes_per_second: Annotated[float, Meta(ge=1024, le=10**10, description="a number from 1024 to 10^10")] = 262_144.0
+    byte_burst: Annotated[int, Meta(ge=65_536, le=10**10, description="a whole number from 65536 to 10^10")] = 2**20
+    address_sockets: UpTo = 1000
+    address_rooms: UpTo = 200
+    address_connections_per_second: PerSecond = 20.0
+    address_connection_burst: Burst = 500
+    address_new_rooms_per_second: PerSecond = 0.2
+    address_new_room_burst: Burst = 60
+    address_messages_per_second: PerSecond = 200.0
+    address_message_burst: Burst = 2000
+    room_members: UpTo = 0
+    room_messages_per_second: PerSecond = 200.0
+    room_message_burst: Burst = 1000
     connections: Annotated[
         int, Meta(ge=0, le=10**7, description="a whole number from 0 (as many as descriptors allow) to 10^7")
     ] = 0
@@ -103,6 +121,14 @@ class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
 
 
+class MetricsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who may read the counters."""
+
+    allowed: Annotated[
+        Strings, Meta(description="a list of networks such as 127.0.0.0/8 or fd00::/8, no bits set beyond the mask")
+    ] = ("127.0.0.0/8", "::1/128")
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything. `Config()` is the defaults."""
 
@@ -112,3 +138,4 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsTable = LimitsTable()
     fanout: FanoutTable = FanoutTable()
     log: LogTable = LogTable()
+    metrics: MetricsTable = MetricsTable()

@@ -3,6 +3,7 @@
     ChatError                 has a code for programs, words for people, and says whether to try again
     ├── BadInput              what a client sent cannot be understood or is not allowed; the connection stays
     ├── Refused               not now; the same thing with the same ref may be sent again
+    │   ├── Limited           for now as far as a limit goes; says when it is worth trying again
     │   └── Unknown           it may or may not be in the log: send again with the same ref
     ├── NotAName              a room's or a person's name the validator refuses
     ├── CannotStart           the server refuses to start; the words name the cause and the remedy
@@ -41,6 +42,14 @@ class Refused(ChatError):
     """Raised, or given as an outcome, when nothing was stored and the same send may come again."""
 
     retryable = True
+
+
+class Limited(Refused):
+    """Raised when a client, an address or a room is at its limit. Worth trying again after *wait_s* seconds."""
+
+    def __init__(self, code: str, words: str, wait_s: float) -> None:
+        super().__init__(code, words)
+        self.wait_s = wait_s
 
 
 class Unknown(Refused):

@@ -31,6 +31,7 @@ _LENGTH_16 = Struct("!H")
 _LENGTH_64 = Struct("!Q")
 _CODE = Struct("!H")
 _MAX_CONTROL = 125
+FRAMES_AT_ONCE: Final = 32  # per call: whoever sends thousands of tiny ones in one read is looked at in between
 _new_utf8 = codecs.getincrementaldecoder("utf-8")
 
 
@@ -51,13 +52,18 @@ DONE: Final = FrameReader()
 """The reader of a connection that has had its FAULT or CLOSE: whatever still comes is not looked at."""
 
 
+Read = tuple[list[Item], FrameReader | None, int]
+"""(what was completed, the reader to go on with, how many frames were read)"""
+
+
 class _Fault(Exception):
     def __init__(self, code: Close, reason: str) -> None:
         self.item: Item = (FAULT, close_payload(code, reason))
 
 
-def read_frames(reader: FrameReader | None, data: bytes, max_size: int) -> tuple[list[Item], FrameReader | None]:
-    """The items that *data* completes, and the reader to go on with (None: nothing is unfinished).
+def read_frames(reader: FrameReader | None, data: bytes, max_size: int) -> Read:
+    """The items that *data* completes, the reader to go on with (None: nothing is unfinished), and how many frames
+    were read. When those are FRAMES_AT_ONCE, the reader may hold more whole ones: call again, with no data.
 
     *max_size* bounds a message in bytes, fragments together; beyond it the fault is 1009. After a FAULT or a CLOSE
     the reader is DONE and nothing further is read: what follows is the peer's problem (sections 5.5.1 and 7.1.7).
@@ -68,37 +74,38 @@ def read_frames(reader: FrameReader | None, data: bytes, max_size: int) -> tuple
         if length > 6 and data[0] == 0x81 and 0x80 < data[1] < 0xFE and length == data[1] - 122:
             payload = unmask(data[2:6], data[6:])
             if payload.isascii() or _is_utf8(payload):
-                return ([(TEXT, payload)], None) if length - 6 <= max_size else ([_too_big(max_size).item], DONE)
-            return [_not_utf8().item], DONE
+                return ([(TEXT, payload)], None, 1) if length - 6 <= max_size else ([_too_big(max_size).item], DONE, 1)
+            return [_not_utf8().item], DONE, 1
         reader = FrameReader()
     return _read(reader, data, max_size)
 
 
-def _read(reader: FrameReader, data: bytes, max_size: int) -> tuple[list[Item], FrameReader | None]:
+def _read(reader: FrameReader, data: bytes, max_size: int) -> Read:
     items: list[Item] = []
     if reader is DONE:
-        return items, DONE
+        return items, DONE, 0
     buffer = reader.buffer
     buffer += data
-    start = 0
+    start = count = 0
     try:
-        while len(buffer) - start >= reader.needed:
+        while count < FRAMES_AT_ONCE and len(buffer) - start >= reader.needed:
             end, first, payload = _next_frame(reader, start, max_size)
             if end < 0:
                 break
             start = end
+            count += 1
             item = _take(reader, first, payload, max_size)
             if item is not None:
                 items.append(item)
                 if item[0] == CLOSE:
-                    return items, DONE
+                    return items, DONE, count
     except _Fault as fault:
         items.append(fault.item)
-        return items, DONE
+        return items, DONE, count
     del buffer[:start]
     if buffer or reader.opcode:
-        return items, reader
-    return items, None
+        return items, reader, count
+    return items, None, count
 
 
 def _next_frame(reader: FrameReader, start: int, max_size: int) -> tuple[int, int, bytes]:

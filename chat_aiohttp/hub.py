@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from random import Random
 from time import monotonic
 
@@ -27,9 +27,12 @@ from chat_aiohttp.doors import Doors
 from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused
 from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Gap, RoomLine
 from chat_aiohttp.frames import TEXT
-from chat_aiohttp.limits import Rate, TokenBucket
+from chat_aiohttp.gate import Gate, GateRules
+from chat_aiohttp.limits import IntakeRules
+from chat_aiohttp.metrics import Metrics
 from chat_aiohttp.names import person_name
 from chat_aiohttp.order import SenderOrder
+from chat_aiohttp.pulse import Pulse
 from chat_aiohttp.rooms import Member, Room, RoomRegistry
 from chat_aiohttp.store import Store
 from chat_aiohttp.switchboard import PING_S, Socket, Switchboard
@@ -40,12 +43,12 @@ TYPING_COST = 0.5  # of a message: who types for ever can still not flood
 
 
 class HubRules(msgspec.Struct, frozen=True):
-    """What the hub is configured with: bounds in characters, bytes, seconds and messages a second."""
+    """What the hub is configured with: bounds in characters, bytes and seconds."""
 
     message_chars: int = 4000
     frame_bytes: int = 65_536
-    messages_per_second: float = 10.0
-    message_burst: int = 40
+    gate: GateRules = GateRules()
+    intake: IntakeRules = IntakeRules()
     queue_bytes: int = 1_048_576
     slice_s: float = 0.002
     rest: float = 2.0
@@ -60,19 +63,23 @@ class Hub:
         self.store = store
         self.rules = rules
         self.draining = False
+        self.metrics = Metrics()
+        self.gate = Gate(rules.gate, self.metrics)
         self.switchboard = Switchboard(
             on_message=self._on_message,
             on_gone=self._on_gone,
             max_message_bytes=rules.frame_bytes,
             queue_bytes=rules.queue_bytes,
             slice_s=rules.slice_s,
+            intake=rules.intake,
+            metrics=self.metrics,
         )
         self.registry = RoomRegistry(switchboard=self.switchboard, rest=rules.rest)
         self.attendance = Attendance(
             store=store, registry=self.registry, switchboard=self.switchboard, instance=instance, clock=clock
         )
         self._catch_up = CatchUp(store=store, switchboard=self.switchboard, on_live=self._on_live)
-        self._rate = Rate(rules.messages_per_second, rules.message_burst)
+        self._pulse = Pulse(self.metrics.lag)
         self._clock = clock
         self._random = random
         self._order = SenderOrder(store=store)
@@ -84,9 +91,11 @@ class Hub:
         """Begin to serve, in the running loop."""
         self.switchboard.start()
         self.attendance.start()
+        self._pulse.start()
 
     async def stop(self) -> None:
         """Let go of everything, at once. `drain` comes before, where there is time."""
+        self._pulse.stop()
         await self.attendance.stop()
         await self._catch_up.stop()
         await self._order.stop()
@@ -99,16 +108,26 @@ class Hub:
 
     # -- coming in and leaving
 
-    def door(self, key: str, title: str) -> AbstractAsyncContextManager[Room]:
-        """The room, open and followed, for as long as someone stands at its door. Raises Refused while it can't be."""
+    @asynccontextmanager
+    async def door(self, key: str, title: str, address: bytes | None = None) -> AsyncIterator[Room]:
+        """The room, open and followed, for as long as someone of *address* stands at its door. Raises Refused while it
+        can't be, Limited when *address* or the room has no place left."""
         self._check_open()
-        return self._doors.stand_at(key, title)
+        self.gate.admit(address, key, self._clock())
+        try:
+            async with self._doors.stand_at(key, title) as room:
+                self.gate.check_room(address, room, self._clock())
+                yield room
+        finally:
+            self.gate.leave(address, key)  # whoever entered has a seat of its own by now
 
-    def member(self, room: Room, *, session: bytes, who: str, name: str, v1: bool) -> Member:
+    def member(
+        self, room: Room, *, session: bytes, who: str, name: str, v1: bool, address: bytes | None = None
+    ) -> Member:
         """A connection that is about to enter *room*, without a wait in between. Raises Refused when a drain has begun
         while it stood at the door: its goodbyes would have passed it by."""
         self._check_open()
-        return Member(room=room, session=session, public_id=who, name=name, v1=v1)
+        return Member(room=room, session=session, public_id=who, name=name, v1=v1, address=address)
 
     def _check_open(self) -> None:
         if self.draining:
@@ -121,6 +140,7 @@ class Hub:
         """
         room = member.room
         self.switchboard.adopt(member, fd)
+        self.gate.sit(member.address, room.key)
         if member.v1:
             self.switchboard.send(member, self._welcome(member))
         if not member.is_open:
@@ -158,6 +178,8 @@ class Hub:
         assert isinstance(socket, Member)
         room = socket.room
         room.leave(socket)
+        self.metrics.closed(code)
+        self.gate.leave(socket.address, room.key)
         self._order.forget(socket)
         self.attendance.changed(room.key)
         self._doors.close_if_empty(room.key)
@@ -175,7 +197,7 @@ class Hub:
             else:
                 self.publish(socket, wire.decode_plain(payload, self.rules.message_chars))
         except BadInput as error:
-            self._refuse(socket, error, error.ref, self._sends)
+            self._reject(socket, error, error.ref, self._sends)
         except Exception:
             log.exception("a message could not be handled")
             self.switchboard.close(socket, Close.INTERNAL_ERROR, "the server failed")
@@ -186,13 +208,18 @@ class Hub:
                 self.publish(member, command)
             case wire.Typing():
                 now = self._clock()
-                if self._bucket(member, now).take(TYPING_COST, now):
+                if self.gate.own(member, now).take(TYPING_COST, now):
                     self.attendance.typing(member)
+                else:
+                    self.switchboard.charge(member)
             case wire.Ping():
+                self.switchboard.charge(member)
                 self.switchboard.send(member, wire.PONG)
             case wire.Rename(name):
+                self.switchboard.charge(member)
                 self.rename(member, name)
             case wire.History(before, limit):
+                self.switchboard.charge(member)
                 self._catch_up.page(member, before, limit)
 
     def publish(self, member: Member, send: wire.Send) -> None:
@@ -200,9 +227,10 @@ class Hub:
         ref = send.ref
         self._sends += 1
         if (error := self._hindrance(member, ref)) is not None:
-            self._refuse(member, error, ref, self._sends)
+            self._reject(member, error, ref, self._sends)
             return
         room = member.room
+        self.metrics.messages_in += 1
         self.store.append(
             Draft(
                 room.key,
@@ -223,22 +251,19 @@ class Hub:
             return Refused("held", "A message before this one was refused. Send that one again first.")
         if self.draining or self.store.away is not None:
             return Refused("log_away", "The room's log does not answer. Send again with the same ref.")
-        now = self._clock()
-        bucket = self._bucket(member, now)
-        if not bucket.take(1, now):
-            wait = max(0.1, bucket.wait(1, now))
-            return Refused("too_fast", f"That was too fast. Send again in {wait:.1f} seconds.")
+        if (too_fast := self.gate.speak(member, self._clock())) is not None:
+            return too_fast
         if member.held is not None:
             self._order.release(member)
         return None
 
-    def _bucket(self, member: Member, now: float) -> TokenBucket:
-        bucket = member.bucket
-        if bucket is None:
-            bucket = member.bucket = TokenBucket(self._rate, now)
-        return bucket
+    def _reject(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
+        """Refuse what never reached the log: it counts as a frame that says nothing."""
+        self._refuse(member, error, ref, number)
+        self.switchboard.charge(member)
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
+        self.metrics.refusals[error.code] += 1
         if error.retryable and ref is not None:
             self._order.hold(member, ref, number)
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
@@ -291,6 +316,7 @@ class Hub:
     def gap(self, room: str, gap: Gap) -> None:
         """The log of *room* lost something that its members here have not seen."""
         if (found := self.registry.get(room)) is not None:
+            self.metrics.gaps += 1
             found.restart(gap.position, wire.gap_frame(gap, v1=True), wire.gap_frame(gap, v1=False))
 
     # -- beside the rooms

@@ -19,7 +19,9 @@ class Poller(Protocol):
 
     def fileno(self) -> int: ...
     def register(self, fd: int, eventmask: int) -> None: ...
-    def modify(self, fd: int, eventmask: int) -> None: ...
+    def modify(self, fd: int, eventmask: int) -> None:
+        """Watch *fd* for these events from now on; for 0, at most its end is told."""
+
     def unregister(self, fd: int) -> None: ...
     def poll(self) -> list[tuple[int, int]]:
         """(descriptor, READ and WRITE bits) of what is ready now. Never waits. Other bits mean: reading will tell."""
@@ -56,10 +58,18 @@ class _Selector:
         self._selector.register(fd, _to_selector(eventmask))
 
     def modify(self, fd: int, eventmask: int) -> None:
-        self._selector.modify(fd, _to_selector(eventmask))
+        # A selector watches nothing for no events; epoll then still tells of the peer's end.
+        watched = fd in self._selector.get_map()
+        if not eventmask:
+            self.unregister(fd)
+        elif watched:
+            self._selector.modify(fd, _to_selector(eventmask))
+        else:
+            self.register(fd, eventmask)
 
     def unregister(self, fd: int) -> None:
-        self._selector.unregister(fd)
+        if fd in self._selector.get_map():
+            self._selector.unregister(fd)
 
     def poll(self) -> list[tuple[int, int]]:
         return [(key.fd, _from_selector(mask)) for key, mask in self._selector.select(0)]

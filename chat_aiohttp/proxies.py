@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from chat_aiohttp.addresses import network
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -43,6 +45,19 @@ class Proxies:
         host = headers.get("X-Forwarded-Host", headers.get("Host", "")).partition(",")[0].strip()
         chain = [hop.strip() for hop in ",".join(headers.getall("X-Forwarded-For", ())).split(",") if hop.strip()]
         return Peer(self._client(chain, remote), scheme if scheme in _DEFAULT_PORTS else request.scheme, host)
+
+    def network(self, request: web.Request) -> bytes | None:
+        """What the limits of an address count *request* under: the client's network; None when it has none of its own,
+        on a unix socket or on a machine that is trusted and names nobody."""
+        remote = request.remote or ""
+        if self._trusts(remote) and "X-Forwarded-For" not in request.headers:
+            return None
+        return network(self.peer(request).address)
+
+    def is_among(self, request: web.Request, networks: Iterable[str]) -> bool:
+        """Whether the client behind *request* is in one of *networks*. One without an address is on this machine."""
+        address = _parsed(self.peer(request).address or "127.0.0.1")
+        return address is not None and any(address in ip_network(one) for one in networks)
 
     def _client(self, chain: list[str], remote: str) -> str:
         for hop in reversed(chain):

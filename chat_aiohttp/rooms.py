@@ -35,18 +35,19 @@ _V1_KINDS = frozenset((MESSAGE, EDIT, DELETE, REACTION))
 class Member(Socket):
     """One connection in one room. An idle one is a few words: what only talkers need is made when they talk."""
 
-    __slots__ = ("bucket", "held", "id", "name", "room", "session", "v1")
+    __slots__ = ("address", "bucket", "held", "id", "name", "room", "session", "v1")
 
     def __init__(
-        self, *, room: Room, session: bytes, public_id: str, name: str, v1: bool, bucket: TokenBucket | None = None
+        self, *, room: Room, session: bytes, public_id: str, name: str, v1: bool, address: bytes | None = None
     ) -> None:
         super().__init__()
         self.room = room
+        self.address = address  # addresses.network; None: one that no limit counts
         self.session = session
         self.id = public_id
         self.name = name
         self.v1 = v1
-        self.bucket = bucket
+        self.bucket: TokenBucket | None = None
         self.held: str | None = (
             None  # the ref of a send refused retryably: nothing may overtake it until it comes again
         )
@@ -62,7 +63,7 @@ class Room:
 
     __slots__ = (
         "_bytes", "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard",
-        "_waiting", "_withheld", "arriving", "key", "losses", "plain", "position", "title", "v1",
+        "_waiting", "_withheld", "arriving", "bucket", "key", "losses", "plain", "position", "title", "v1",
     )  # fmt: skip
 
     def __init__(self, *, key: str, title: str, position: EventId, switchboard: Switchboard, rest: float) -> None:
@@ -73,6 +74,7 @@ class Room:
         self.plain: set[Member] = set()
         self.v1: set[Member] = set()
         self.arriving: set[Member] = set()  # still reading what was said before; in the room, not yet live
+        self.bucket: TokenBucket | None = None  # of what may be said here
         self._switchboard = switchboard
         self._rest = rest
         self._pending: list[_Pending] = []
@@ -179,12 +181,20 @@ class Room:
         jobs: list[_Job] = []
         if self.v1:
             jobs.append((tuple(self.v1), data))
+            self._count(len(self.v1), len(pending), len(data))
         if self.plain and plain_data:
             jobs.append((tuple(self.plain), plain_data))
+            self._count(len(self.plain), len(pending) - withheld, len(plain_data))
         if self._cursors:
             self._send_after_cursors(pending)
             self._go_live()
         self._go_on(jobs, 0, began)
+
+    def _count(self, members: int, frames: int, size: int) -> None:
+        metrics = self._switchboard.metrics
+        metrics.flushes += 1
+        metrics.deliveries += frames * members
+        metrics.bytes_out += size * members
 
     def _go_on(self, jobs: list[_Job], start: int, began: float) -> None:
         while jobs:

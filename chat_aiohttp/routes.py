@@ -19,5 +19,6 @@ def add_routes(app: web.Application) -> None:
             web.post("/language", pages.language),
             web.get("/healthz", ops.healthz),
             web.get("/readyz", ops.readyz),
+            web.get("/metrics", ops.metrics),
         ]
     )

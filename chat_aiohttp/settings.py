@@ -27,6 +27,7 @@ LOCAL_FILE = Path("config.toml")
 SYSTEM_FILE = Path("/etc/chat-aiohttp/config.toml")
 EX_CONFIG = 78  # sysexits.h
 NEAR_MISS = 0.93  # difflib's ratio: one letter wrong in a name; CHAT_SERVICE_HOST is not CHAT_SERVER_HOST (0.91)
+NETWORKS = frozenset(("server.trusted_proxies", "metrics.allowed"))
 SHOWN = 80  # characters of a wrong value; a pasted certificate says enough by its first line
 
 
@@ -175,7 +176,7 @@ def _typed(setting: Setting) -> object:
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
         typed = msgspec.convert(value, kind, strict=not is_text)
-        if key == "server.trusted_proxies":
+        if key in NETWORKS:
             _ = [ip_network(network) for network in typed]
     except (msgspec.ValidationError, ValueError) as error:
         raise ValueError(f"{place}: {key} = {_shown(setting.value)} should be {_right(kind)}") from error

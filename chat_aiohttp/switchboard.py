@@ -11,6 +11,7 @@ It knows frames and bytes, not rooms and not JSON. Its promises:
   bounded in bytes; over the bound the socket is closed as slow (4008), and its client resumes by id.
 * A fan-out to many runs in slices of a few milliseconds, so that other rooms' readers don't wait for a large one.
 * A dead peer is found within 2 * PING_S: whoever was silent between two pings is gone. One wheel, no timer per socket.
+* Whoever sends too much that says nothing is not read until its allowance refills (restraint.py).
 * Ending is bounded: a close waits CLOSE_S for the peer, then the descriptor is closed without further words.
 
 Everything here is synchronous and runs in the loop's thread.
@@ -30,7 +31,10 @@ from typing import Final
 
 from chat_aiohttp import frames
 from chat_aiohttp.closing import NO_CLOSE, Close
+from chat_aiohttp.limits import IntakeRules
+from chat_aiohttp.metrics import Metrics
 from chat_aiohttp.poller import READ, WRITE, new_poller
+from chat_aiohttp.restraint import LARGE_READ, Restrained, Restraint
 
 PING_S: Final = 25  # below every common proxy's idle limit (nginx: 60 s)
 CLOSE_S: Final = 5.0  # how long a close handshake may take; then the descriptor is closed
@@ -46,12 +50,13 @@ _Paced = tuple[asyncio.Future[None], int]
 """(done when the socket has taken everything, how many bytes were put outside the queue's bound)"""
 
 
-class Socket:
+class Socket(Restrained):
     """One upgraded connection. Only the switchboard touches *fd*; -1 once it is closed."""
 
     __slots__ = ("closing", "fd", "heard", "queue", "queued", "reader")
 
     def __init__(self) -> None:
+        super().__init__()
         self.fd = _GONE
         self.heard = True  # since the last ping
         self.closing = 0.0  # the loop's time at which a close under way is cut short; 0: not closing
@@ -80,7 +85,11 @@ class Switchboard:
         max_message_bytes: int,
         queue_bytes: int,
         slice_s: float,
+        intake: IntakeRules | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.metrics = metrics or Metrics()
+        self.restraint: Restraint[Socket] = Restraint(intake or IntakeRules(), self.metrics)
         self._on_message = on_message
         self._on_gone = on_gone
         self._max_message_bytes = max_message_bytes
@@ -139,6 +148,7 @@ class Switchboard:
         by_fd[fd] = socket
         socket.fd = fd
         self.count += 1
+        self.metrics.connections += 1
 
     def _poll(self) -> None:
         by_fd = self._by_fd
@@ -152,6 +162,9 @@ class Switchboard:
                 self._read(socket)
 
     def _read(self, socket: Socket) -> None:
+        if socket in self.restraint:  # only its end is told of one that is not read
+            self._cut(socket, NO_CLOSE)
+            return
         try:
             data = os.read(socket.fd, READ_SIZE)
         except BlockingIOError:
@@ -159,23 +172,57 @@ class Switchboard:
         except OSError:
             data = b""
         if data:
+            if len(data) >= LARGE_READ and self.restraint.charge_bytes(socket, len(data), self._loop.time()):
+                self._watch(socket)
             self.feed(socket, data)
         else:
             self._cut(socket, NO_CLOSE)
 
     def feed(self, socket: Socket, data: bytes) -> None:
         """Take *data* as read from *socket*: what came together with the handshake, too."""
+        free = 0 if socket.heard else 1  # the answer to our ping
         socket.heard = True
-        items, socket.reader = frames.read_frames(socket.reader, data, self._max_message_bytes)
-        for opcode, payload in items:
-            if opcode <= frames.BINARY and opcode != frames.FAULT:
-                if socket.closing:
-                    continue  # we have said goodbye: what comes now has no reader (RFC 6455 section 5.5.1)
-                self._on_message(socket, opcode, payload)
-            else:
-                self._control(socket, opcode, payload)
-            if socket.fd < 0:
+        count = frames.FRAMES_AT_ONCE
+        while count == frames.FRAMES_AT_ONCE:
+            items, socket.reader, count = frames.read_frames(socket.reader, data, self._max_message_bytes)
+            empty = count
+            for opcode, payload in items:
+                if opcode <= frames.BINARY and opcode != frames.FAULT:
+                    if socket.closing:
+                        continue  # we have said goodbye: what comes now has no reader (RFC 6455 section 5.5.1)
+                    empty -= 1
+                    self._on_message(socket, opcode, payload)
+                else:
+                    self._control(socket, opcode, payload)
+                if socket.fd < 0:
+                    return
+            if empty > free:
+                self.charge(socket, empty - free)
+            if socket in self.restraint:
                 return
+            data, free = b"", 0
+
+    def charge(self, socket: Socket, count: float = 1) -> None:
+        """*count* frames of *socket* said nothing: too many of them, and it is not read for a while, or closed."""
+        now = self._loop.time()
+        if socket.fd >= 0 and self.restraint.charge_frames(socket, count, now):
+            if self.restraint.is_rude(socket, now):
+                self.close(socket, Close.RUDE, "you send too much that says nothing")
+            if socket.fd >= 0:
+                self._watch(socket)
+
+    def _watch(self, socket: Socket) -> None:
+        reading = 0 if socket in self.restraint else READ
+        self._poller.modify(socket.fd, reading | WRITE if socket.queue else reading)
+
+    def _read_again(self) -> None:
+        """Read those whose allowance is out of debt: first what they had sent already."""
+        for socket in self.restraint.due(self._loop.time()):
+            if socket.fd < 0:
+                continue  # closed by what one before it sent
+            self._watch(socket)
+            if socket.reader is not None:
+                self.feed(socket, b"")
 
     def _control(self, socket: Socket, opcode: int, payload: bytes) -> None:
         if opcode == frames.PING:
@@ -195,6 +242,7 @@ class Switchboard:
         """Write one frame to one socket, or queue it, or close the socket as slow. Never waits, never raises."""
         if not socket.is_open:
             return
+        self.metrics.bytes_out += len(data)
         if socket.queue:
             self._enqueue(socket, data)
             return
@@ -207,6 +255,7 @@ class Switchboard:
         not count against its queue. False when the socket is gone. Ends: the ping wheel cuts who makes no progress."""
         if not socket.is_open:
             return False
+        self.metrics.bytes_out += len(data)
         if socket.queue:
             socket.queue.append(data)
             socket.queued += len(data)
@@ -274,7 +323,7 @@ class Switchboard:
     def _hold(self, socket: Socket, data: bytes | memoryview) -> None:
         socket.queue = deque((data,))
         socket.queued = len(data)
-        self._poller.modify(socket.fd, READ | WRITE)
+        self._watch(socket)
 
     def _write_queue(self, socket: Socket) -> None:
         queue = socket.queue
@@ -303,7 +352,7 @@ class Switchboard:
 
     def _queue_empty(self, socket: Socket) -> None:
         socket.queue = None
-        self._poller.modify(socket.fd, READ)
+        self._watch(socket)
         self._wake_paced(socket)
         if socket.closing:
             self._shut(socket)
@@ -371,6 +420,7 @@ class Switchboard:
         if not self.count:
             self._empty.set()
         self._closing.discard(socket)
+        self.restraint.forget(socket)
         socket.queue, socket.queued, socket.reader = None, 0, None
         if was_open:
             self._on_gone(socket, code)
@@ -391,6 +441,8 @@ class Switchboard:
                 self._ping(socket)
         if self._closing:
             self._cut_overdue()
+        if self.restraint:
+            self._read_again()
 
     def _cut_overdue(self) -> None:
         """Close whom the goodbye has waited for long enough; in slices, since what the kernel still holds for each must
@@ -406,6 +458,7 @@ class Switchboard:
         if not socket.heard:
             self._cut(socket, NO_CLOSE)
             return
-        socket.heard = False
+        socket.heard = socket in self.restraint  # who is not read can't be heard
+        self.restraint.tidy(socket, self._loop.time())
         if not socket.queue:
             self.send(socket, _PING)

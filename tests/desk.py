@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
 from chat_aiohttp import frames
+from chat_aiohttp.limits import IntakeRules
 from chat_aiohttp.switchboard import Socket, Switchboard
 from tests.frame_bytes import TEXT
 from tests.peers import Peer, Recorder, adopt, loopback
@@ -37,11 +38,16 @@ class Desk:
 
 
 @asynccontextmanager
-async def opened_desk() -> AsyncIterator[Desk]:
+async def opened_desk(intake: IntakeRules | None = None) -> AsyncIterator[Desk]:
     """A switchboard that serves; at the end nothing of it may be left, and none of its callbacks may have failed."""
     told = Recorder()
     board = Switchboard(
-        on_message=told.on_message, on_gone=told.on_gone, max_message_bytes=QUEUE, queue_bytes=QUEUE, slice_s=0.002
+        on_message=told.on_message,
+        on_gone=told.on_gone,
+        max_message_bytes=QUEUE,
+        queue_bytes=QUEUE,
+        slice_s=0.002,
+        intake=intake,
     )
     board.start()
     failures: list[object] = []  # the loop would only log them

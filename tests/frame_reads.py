@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chat_aiohttp import frames
-from chat_aiohttp.frames import FAULT, FrameReader, Item, read_frames
+from chat_aiohttp.frames import FAULT, FRAMES_AT_ONCE, FrameReader, Item, read_frames
 
 MAX = 65_536
 
@@ -13,8 +13,11 @@ def read(*parts: bytes, max_size: int = MAX) -> list[Item]:
     reader: FrameReader | None = None
     items: list[Item] = []
     for part in parts:
-        found, reader = read_frames(reader, part, max_size)
-        items += found
+        count = FRAMES_AT_ONCE
+        while count == FRAMES_AT_ONCE:
+            found, reader, count = read_frames(reader, part, max_size)
+            items += found
+            part = b""
     return items
 
 

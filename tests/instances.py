@@ -17,7 +17,14 @@ from pathlib import Path
 STARTED = re.compile(rb"chat_aiohttp [^ ]+ on (http://[^ ]+:([0-9]+))/chat/")
 DEADLINE_S = 20.0
 # A test sends as fast as it can; the limits have tests of their own.
-UNLIMITED = {"CHAT_LIMITS_MESSAGES_PER_SECOND": "1000000", "CHAT_LIMITS_MESSAGE_BURST": "1000000"}
+UNLIMITED = {
+    "CHAT_LIMITS_MESSAGES_PER_SECOND": "1000000",
+    "CHAT_LIMITS_MESSAGE_BURST": "1000000",
+    "CHAT_LIMITS_ROOM_MESSAGES_PER_SECOND": "1000000",
+    "CHAT_LIMITS_ROOM_MESSAGE_BURST": "1000000",
+    "CHAT_LIMITS_BYTES_PER_SECOND": "1e9",
+    "CHAT_LIMITS_BYTE_BURST": "1000000000",
+}
 
 
 class Instance:

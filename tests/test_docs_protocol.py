@@ -91,14 +91,27 @@ def test_every_error_code_in_the_code_is_on_the_page_and_the_other_way_round() -
     told = {code for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)}
 
     package = Path(chat_aiohttp.__file__).parent
-    sources = [package / "wire.py", package / "events.py", package / "hub.py", *(package / "store").glob("*.py")]
+    sources = [package / "wire.py", package / "events.py", package / "hub.py", package / "gate.py"]
+    sources += [*(package / "store").glob("*.py")]
     raised = set()
     for source in sources:
-        raised |= set(re.findall(r'\b(?:BadInput|Refused|Unknown)\(\s*"(\w+)"', source.read_text("utf-8")))
+        raised |= set(
+            re.findall(r'\b(?:BadInput|Refused|Limited|Unknown|_too_fast)\(\s*"(\w+)"', source.read_text("utf-8"))
+        )
 
-    before_the_socket_opens = {"draining"}
+    before_the_socket_opens = {"draining", "room_full"}
     assert raised - before_the_socket_opens <= told
     assert told - raised <= {"gap"}
+
+
+def test_every_reason_for_refusing_a_handshake_is_on_the_page() -> None:
+    package = Path(chat_aiohttp.__file__).parent
+    told = set(re.findall(r"`(\w+)`", PAGE.split("`X-Error-Code` why:")[1].split("\n\n")[0]))
+
+    for source in ("addresses.py", "gate.py", "web/socket.py"):
+        codes = set(re.findall(r'\bLimited\(\s*"(\w+)"', (package / source).read_text("utf-8")))
+        assert codes
+        assert codes <= told
 
 
 def test_every_close_code_is_on_the_page_with_whether_to_come_back() -> None:

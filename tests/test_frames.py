@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chat_aiohttp import frames
 from chat_aiohttp.closing import Close
-from chat_aiohttp.frames import DONE, FrameReader, Item, read_frames
+from chat_aiohttp.frames import DONE, FRAMES_AT_ONCE, FrameReader, Item, read_frames
 from tests.frame_bytes import BINARY, CLOSE, PING, PONG, TEXT, client_frame
 from tests.frame_reads import MAX, byte_by_byte, fault, read
 
@@ -61,13 +61,13 @@ def test_empty_fragments_are_legal() -> None:
 def test_nothing_is_kept_for_a_connection_that_finished_what_it_began() -> None:
     whole = client_frame(TEXT, HELLO)
 
-    assert read_frames(None, whole, MAX) == ([(TEXT, HELLO)], None)
-    _, reader = read_frames(None, whole[:-1], MAX)
+    assert read_frames(None, whole, MAX) == ([(TEXT, HELLO)], None, 1)
+    _, reader, _ = read_frames(None, whole[:-1], MAX)
     assert reader is not None
-    assert read_frames(reader, whole[-1:], MAX) == ([(TEXT, HELLO)], None)
-    _, reader = read_frames(None, client_frame(TEXT, HELLO, final=False), MAX)
+    assert read_frames(reader, whole[-1:], MAX) == ([(TEXT, HELLO)], None, 1)
+    _, reader, _ = read_frames(None, client_frame(TEXT, HELLO, final=False), MAX)
     assert reader is not None
-    assert read_frames(reader, client_frame(0, b""), MAX) == ([(TEXT, HELLO)], None)
+    assert read_frames(reader, client_frame(0, b""), MAX) == ([(TEXT, HELLO)], None, 1)
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG])
@@ -191,14 +191,14 @@ def test_a_character_may_be_cut_anywhere_between_fragments(text: str, data: st.D
     "last", [client_frame(CLOSE), client_frame(3), client_frame(TEXT, b"\xff"), client_frame(TEXT, b"\xff" * 200)]
 )
 def test_what_comes_after_the_end_is_not_looked_at(last: bytes) -> None:
-    items, reader = read_frames(None, client_frame(TEXT, b"a") + last + client_frame(TEXT, b"b"), MAX)
+    items, reader, _ = read_frames(None, client_frame(TEXT, b"a") + last + client_frame(TEXT, b"b"), MAX)
     assert [opcode for opcode, _ in items] == [TEXT, items[-1][0]]
     assert reader is DONE
 
-    _, reader = read_frames(None, last, MAX)
+    _, reader, _ = read_frames(None, last, MAX)
     assert reader is DONE
     for garbage in (client_frame(TEXT, b"c"), client_frame(CLOSE), b"\xff" * 100_000):
-        assert read_frames(reader, garbage, MAX) == ([], DONE)
+        assert read_frames(reader, garbage, MAX) == ([], DONE, 0)
     assert not DONE.buffer
 
 
@@ -216,7 +216,7 @@ def test_a_size_is_refused_by_its_header_before_anything_is_buffered() -> None:
         reader: FrameReader | None = None
         items: list[Item] = []
         for byte in byte_by_byte(head):
-            found, reader = read_frames(reader, byte, MAX)
+            found, reader, _ = read_frames(reader, byte, MAX)
             items += found
 
         assert fault(items) == Close.TOO_BIG
@@ -241,12 +241,12 @@ def test_a_second_message_has_the_whole_limit_again() -> None:
 
 def test_twenty_thousand_fragments_of_a_byte_cost_little_more_than_their_bytes() -> None:
     fragment = client_frame(0, b"x", final=False)
-    _, reader = read_frames(None, client_frame(TEXT, b"x", final=False), MAX)
+    _, reader, _ = read_frames(None, client_frame(TEXT, b"x", final=False), MAX)
 
     tracemalloc.start()
     try:
         for _ in range(20_000):
-            _, reader = read_frames(reader, fragment, MAX)
+            _, reader, _ = read_frames(reader, fragment, MAX)
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -256,13 +256,14 @@ def test_twenty_thousand_fragments_of_a_byte_cost_little_more_than_their_bytes()
 
 
 def test_endless_empty_fragments_cost_nothing() -> None:
-    empty = client_frame(0, b"", final=False) * 1000
-    _, reader = read_frames(None, client_frame(TEXT, b"", final=False), MAX)
+    empty = client_frame(0, b"", final=False) * FRAMES_AT_ONCE
+    _, reader, _ = read_frames(None, client_frame(TEXT, b"", final=False), MAX)
 
     tracemalloc.start()
     try:
-        for _ in range(20):
-            _, reader = read_frames(reader, empty, MAX)
+        for _ in range(20_000 // FRAMES_AT_ONCE):
+            _, reader, count = read_frames(reader, empty, MAX)
+            assert count == FRAMES_AT_ONCE
         held, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -294,3 +295,13 @@ def test_many_fragments_cost_in_proportion_to_their_number() -> None:
 
     base = min(seconds_for(message(2000), 16_384, 2_000_000) for _ in range(3))
     assert seconds_for(message(16_000), 16_384, 16_000_000) < 20 * base + 0.05
+
+
+def test_a_read_of_very_many_frames_is_taken_in_steps_that_lose_nothing() -> None:
+    said = [b"%d" % number for number in range(FRAMES_AT_ONCE + 5)]
+
+    first, reader, count = read_frames(None, b"".join(client_frame(TEXT, text) for text in said), MAX)
+    second, rest, last = read_frames(reader, b"", MAX)
+
+    assert (count, last, rest) == (FRAMES_AT_ONCE, 5, None)
+    assert [payload for _, payload in first + second] == said

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "chat_aiohttp"
 # From the ground up; a name with a dot at its end is a whole package. A file that stands on no floor fails the test.
 FLOORS = {
     "L0 pure": (
+        "addresses",
         "errors",
         "closing",
         "events",
@@ -28,9 +29,9 @@ FLOORS = {
         "words",
     ),
     "beside the server": ("link", "client"),
-    "L1 in-process": ("poller", "presence", "rooms", "switchboard"),
+    "L1 in-process": ("poller", "presence", "pulse", "restraint", "rooms", "switchboard"),
     "L2 stores and the outside": ("store.", "accounts", "webhooks"),
-    "L3 use cases": ("attendance", "catch_up", "doors", "hub", "order"),
+    "L3 use cases": ("attendance", "catch_up", "doors", "gate", "hub", "order"),
     "configuration": ("config", "settings"),
     "L4 what hangs on the application": ("assets", "keys", "logs", "proxies", "systemd"),
     "L5 web": ("web.",),
@@ -44,6 +45,7 @@ GROUND, CLIENT, STORES, CONFIGURATION = 0, 1, 3, 5
 DRIVERS = {
     "aiohttp": re.compile(r"app|assets|link|keys|proxies|routes|server|web\..*"),
     "aiohttp_jinja2": re.compile(r"app|assets|web\..*"),
+    "prometheus_client": re.compile(r"web\.exposition"),
     "redis": re.compile(r"store\.redis_.*"),
     "hiredis": re.compile(r"store\.redis_.*"),
     "sqlite3": re.compile(r"store\.sqlite(_.*)?"),

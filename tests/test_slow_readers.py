@@ -12,7 +12,7 @@ from chat_aiohttp import frames, poller, switchboard
 from chat_aiohttp.closing import Close
 from chat_aiohttp.switchboard import Socket
 from tests.desk import QUEUE, Desk, opened_desk, text
-from tests.frame_bytes import CLOSE, PING, TEXT, client_frame
+from tests.frame_bytes import CLOSE, TEXT
 from tests.peers import DEADLINE_S, Peer
 
 
@@ -109,17 +109,6 @@ async def test_what_a_full_socket_did_not_take_comes_later_in_order(desk: Desk) 
     assert peer.received == b"".join(said)
     assert socket.queued == 0
     assert socket.is_open
-
-
-async def test_pings_without_end_from_one_who_never_reads_are_bounded(desk: Desk) -> None:
-    socket, peer = desk.call(4096)
-    flood = client_frame(PING, b"x" * 125) * 200
-
-    while not desk.told.gone:
-        await peer.send(flood)
-        assert socket.queued <= QUEUE
-
-    assert desk.told.gone == [(socket, Close.SLOW)]
 
 
 # -- paced

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from math import ceil
+from typing import Final
 
 from aiohttp import web
 
 from chat_aiohttp import keys
-from chat_aiohttp.errors import Refused
+from chat_aiohttp.errors import Limited, Refused
 from chat_aiohttp.web.identity import give_cookie
 from chat_aiohttp.web.pages import render_error
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+MAX_WAIT_S: Final = 3600.0  # a Retry-After beyond it helps nobody
+
+_FULL: Final = ("full", "room_full")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -30,6 +35,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as error:
+        if error.status >= 400 and request.path.startswith("/ws/"):
+            request.app[keys.HUB].metrics.refusals[f"http_{error.status}"] += 1
         if error.status < 400 or not _wants_page(request):
             raise
         page = render_error(request, error.status, None, error.text if _is_ours(error) else None)
@@ -67,9 +74,14 @@ def _is_ours(error: web.HTTPException) -> bool:
 
 
 def _unavailable(request: web.Request, refusal: Refused) -> web.StreamResponse:
-    headers = {"Retry-After": "2"}
+    request.app[keys.HUB].metrics.refusals[refusal.code] += 1
+    status, wait_s = 503, 2.0
+    if isinstance(refusal, Limited):
+        wait_s = min(refusal.wait_s, MAX_WAIT_S)
+        status = 503 if refusal.code in _FULL else 429  # RFC 6585 section 4: 429 is about the client, 503 about us
+    headers = {"Retry-After": str(ceil(wait_s)), "X-Error-Code": refusal.code}
     if _wants_page(request):
-        page = render_error(request, 503, None, refusal.words)
+        page = render_error(request, status, None, refusal.words)
         page.headers.update(headers)
         return page
-    return web.Response(status=503, text=refusal.words + "\n", headers=headers)
+    return web.Response(status=status, text=refusal.words + "\n", headers=headers)

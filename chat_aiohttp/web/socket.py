@@ -14,7 +14,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from chat_aiohttp import keys
-from chat_aiohttp.errors import BadInput, NotAName
+from chat_aiohttp.errors import BadInput, Limited, NotAName
 from chat_aiohttp.events import EventId, parse_id
 from chat_aiohttp.names import guest_name, person_name, room_key
 from chat_aiohttp.proxies import is_foreign
@@ -47,14 +47,14 @@ async def room_socket(request: web.Request) -> web.StreamResponse:
     wish = _wish(request)
     _check_handshake(request)
     _check_capacity(request)
-    hub = request.app[keys.HUB]
-    async with hub.door(key, title) as room:
-        return _enter(request, room, wish)
+    address = request.app[keys.PROXIES].network(request)
+    async with request.app[keys.HUB].door(key, title, address) as room:
+        return _enter(request, room, wish, address)
 
 
-def _enter(request: web.Request, room: Room, wish: Wish) -> web.StreamResponse:
+def _enter(request: web.Request, room: Room, wish: Wish, address: bytes | None) -> web.StreamResponse:
     hub = request.app[keys.HUB]
-    member = hub.member(room, session=wish.session, who=wish.who, name=wish.name, v1=wish.v1)
+    member = hub.member(room, session=wish.session, who=wish.who, name=wish.name, v1=wish.v1, address=address)
     fd, early = take_over(request, V1 if wish.v1 else None)
     hub.enter(member, fd, early=early, after=wish.after, history=wish.history)
     return DEPARTED
@@ -113,9 +113,7 @@ def _check_origin(request: web.Request) -> None:
 
 def _check_capacity(request: web.Request) -> None:
     if request.app[keys.HUB].switchboard.count >= request.app[keys.CAPACITY]:
-        raise web.HTTPServiceUnavailable(
-            text="This server is full. Try again in a moment.", headers={"Retry-After": "5"}
-        )
+        raise Limited("full", "This server is full. Try again in a moment.", 5.0)
 
 
 def _wish(request: web.Request) -> Wish:

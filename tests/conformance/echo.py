@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from chat_aiohttp import frames
+from chat_aiohttp.limits import IntakeRules, Rate
 from chat_aiohttp.switchboard import Socket, Switchboard
 from chat_aiohttp.web.upgrade import take_over
 
@@ -31,6 +32,9 @@ class Echo:
             max_message_bytes=max_message_bytes,
             queue_bytes=queue_bytes,
             slice_s=0.002,
+            intake=IntakeRules(
+                empty_frames=Rate(1e6, 1e6), bytes=Rate(1e10, 1e10)
+            ),  # the limits have tests of their own
         )
 
     def _echo(self, socket: Socket, opcode: int, payload: bytes) -> None:
