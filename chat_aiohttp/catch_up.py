@@ -4,7 +4,9 @@ Whoever comes in with `after` or `history` reads the log first, page by page at 
 from the moment at which it has read at least as far as its room has delivered. That check and the joining are one
 synchronous step, so nothing lies between the two (G4), and nothing waits in a queue meanwhile.
 
-While the log is away a reader waits for it, its socket open, looking again after RETRY_S; the socket's end ends it.
+Who comes at the same time shares what is read (shared_reads.py): a room that comes back whole reads its log a few
+times. While the log is away a reader waits for it, its socket open, looking again after RETRY_S; the socket's end ends
+it.
 """
 
 from __future__ import annotations
@@ -13,22 +15,25 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from chat_aiohttp import wire
 from chat_aiohttp.closing import Close
 from chat_aiohttp.errors import Refused
-from chat_aiohttp.events import Event, EventId, Page
+from chat_aiohttp.events import Event, EventId
 from chat_aiohttp.rooms import Member
+from chat_aiohttp.shared_reads import SharedReads, View
 from chat_aiohttp.store import Store
 from chat_aiohttp.switchboard import Switchboard
 
 log = logging.getLogger(__name__)
 
-PAGE: Final = 200  # events read at once on a resume: what one reader may hold in memory
 RETRY_S: Final = 0.5
 ANSWERS: Final = 128  # repeats that wait for one reader; whoever repeats more will repeat again
 PAGE_BYTES: Final = 262_144  # an older page is cut to this, and says that there is more
+
+
+Found = TypeVar("Found")
 
 
 class OnLive(Protocol):
@@ -42,6 +47,7 @@ class CatchUp:
 
     def __init__(self, *, store: Store, switchboard: Switchboard, on_live: OnLive) -> None:
         self._store = store
+        self._reads = SharedReads(store=store, metrics=switchboard.metrics)
         self._switchboard = switchboard
         self._on_live = on_live
         self._tasks: dict[asyncio.Task[None], Member] = {}
@@ -72,6 +78,7 @@ class CatchUp:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._reads.stop()
 
     def _own(self, member: Member, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
@@ -90,19 +97,19 @@ class CatchUp:
         room = member.room
         more, caught_up, cursor, losses = True, False, after, room.losses
         if cursor is None:
-            page = await self._patiently(member, partial(self._store.before, room.key, None, history))
+            page = await self._patiently(member, partial(self._reads.last, room, history))
             if page is None or not await self._send(member, page):
                 return
             cursor, more = page.position, page.more
             caught_up = cursor >= room.position and losses == room.losses
         while not caught_up:
             losses = room.losses
-            page = await self._patiently(member, partial(self._store.after, room.key, cursor, PAGE))
+            page = await self._patiently(member, partial(self._reads.after, room, cursor))
             if page is None or not await self._send(member, page):
                 return
             cursor = page.position
             caught_up = not page.more and cursor >= room.position and losses == room.losses
-            if not (caught_up or page.more or page.events):
+            if not (caught_up or page.more or len(page)):
                 await asyncio.sleep(RETRY_S / 10)  # the room is ahead of the log: it is being told of a loss just now
         # No await since the room's position was looked at: what it delivers next is the next after *cursor*.
         room.join(member, cursor)
@@ -111,6 +118,7 @@ class CatchUp:
             self._switchboard.send(member, answer)
 
     async def _page(self, member: Member, before: EventId, limit: int) -> None:
+        self._switchboard.metrics.log_reads += 1
         try:
             page = await self._patiently(member, partial(self._store.before, member.room.key, before, limit))
             if page is not None:
@@ -120,7 +128,7 @@ class CatchUp:
         finally:
             self._paging.discard(member)
 
-    async def _patiently(self, member: Member, read: Callable[[], Awaitable[Page]]) -> Page | None:
+    async def _patiently(self, member: Member, read: Callable[[], Awaitable[Found]]) -> Found | None:
         """What *read* reads, as soon as the log answers; None when *member* has gone before that."""
         while member.is_open:
             try:
@@ -129,11 +137,12 @@ class CatchUp:
                 await asyncio.sleep(RETRY_S)
         return None
 
-    async def _send(self, member: Member, page: Page) -> bool:
+    async def _send(self, member: Member, page: View) -> bool:
         """Whether *member* has taken all of *page*."""
-        data = [wire.gap_frame(page.gap, v1=member.v1)] if page.gap is not None else []
-        data += [wire.event_frame(event) for event in page.events if event.kind in member.kinds]
-        return await self._switchboard.send_paced(member, b"".join(data)) if data else member.is_open
+        if page.gap is not None:
+            self._switchboard.metrics.gaps += 1
+        data = page.data(v1=member.v1, kinds=member.kinds)
+        return await self._switchboard.send_paced(member, data) if data else member.is_open
 
 
 def _within(messages: list[Event], limit: int) -> tuple[list[Event], bool]:

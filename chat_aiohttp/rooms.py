@@ -63,13 +63,14 @@ class Room:
 
     __slots__ = (
         "_bytes", "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard",
-        "_waiting", "_withheld", "arriving", "bucket", "key", "losses", "plain", "position", "title", "v1",
+        "_waiting", "_withheld", "arriving", "bucket", "changes", "key", "losses", "plain", "position", "title", "v1",
     )  # fmt: skip
 
     def __init__(self, *, key: str, title: str, position: EventId, switchboard: Switchboard, rest: float) -> None:
         self.key = key
         self.title = title
         self.position = position
+        self.changes = 0  # edits, deletes and their like: pages read before one of them are out of date
         self.losses = 0  # how often `restart` came: what was read before it may be of a log that is gone
         self.plain: set[Member] = set()
         self.v1: set[Member] = set()
@@ -125,6 +126,7 @@ class Room:
             self._pending.append((event.id, frame, frame))
             self._bytes += len(frame)
         elif kind in _V1_KINDS:
+            self.changes += 1
             self._put(event.id, event_frame(event), b"")
 
     def tell(self, frame: bytes) -> None:

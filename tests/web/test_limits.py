@@ -198,3 +198,20 @@ async def _flood(socket: ClientWebSocketResponse, count: int) -> None:
                 await socket.send_str("[]")
     except TimeoutError:
         pass
+
+
+async def test_a_room_that_comes_back_whole_reads_its_log_a_few_times(serve: Serve) -> None:
+    server = await serve()
+    ada = await server.plain()
+    ids = []
+    for number in range(30):
+        await ada.say(str(number))
+        ids.append((await ada.get())["id"])
+
+    back = await asyncio.gather(*(server.plain(after=ids[20 + number % 9]) for number in range(80)))
+    await ada.say("live")
+
+    for number, member in enumerate(back):
+        heard = [(await member.get())["message"] for _ in range(10 - number % 9)]
+        assert heard == [*map(str, range(21 + number % 9, 30)), "live"]
+    assert server.hub.metrics.log_reads <= 12
