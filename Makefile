@@ -12,7 +12,7 @@ OUT ?=
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format two-instances rolling parity faults torture torture-mutants screenshots dist clean chromium
+.PHONY: help run test lint types format fuzz two-instances rolling parity faults torture torture-mutants screenshots dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
@@ -34,6 +34,9 @@ types: .venv/.test ## the type checker, strict
 format: .venv/.test ## put the style right
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+fuzz: .venv/.test ## hostile frames against a real server (FRAMES=1000000 SEED=1)
+	@.venv/bin/python -m tests.fuzz --frames $(or $(FRAMES),1000000) --seed $(or $(SEED),1)
 
 two-instances: .venv/.test ## 2 x 500 members, 10,000 messages over one Valkey: all of them, once, in one order
 	@TWO_INSTANCES_MEMBERS=500 TWO_INSTANCES_MESSAGES=10000 .venv/bin/python -m pytest -q -s \

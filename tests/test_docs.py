@@ -124,6 +124,19 @@ def test_the_command_that_makes_a_bots_secret_makes_a_good_one() -> None:
     assert len(query_session(made.stdout.strip())) == 16
 
 
+async def test_the_counters_come_with_the_documented_command(tmp_path: Path) -> None:
+    command = blocks(ROOT / "docs/operate.md", "sh")[0]
+    async with running("memory:", tmp_path / "a") as instance:
+        curl = await asyncio.create_subprocess_shell(
+            command.replace("http://127.0.0.1:8000", instance.url), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        told, _ = await asyncio.wait_for(curl.communicate(), 20)
+
+    if curl.returncode == 127:
+        pytest.skip("curl is not installed")
+    assert b"\nchat_ready 1.0\n" in told
+
+
 def test_every_command_of_the_readme_is_one_we_have() -> None:
     shell = "".join(blocks(ROOT / "README.md", "sh"))
     words = set(re.findall(r"^make (\w+)", shell, re.MULTILINE))
