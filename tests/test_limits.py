@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_aiohttp.limits import Rate, TokenBucket
+from chat_aiohttp.limits import Intake, IntakeRules, Rate, TokenBucket
 
 steps = st.lists(st.tuples(st.floats(0, 5), st.floats(0, 3)), max_size=60)
 
@@ -63,3 +63,30 @@ def test_a_clock_that_goes_back_gives_nothing_and_takes_nothing() -> None:
 
 def test_what_can_never_be_paid_waits_for_ever() -> None:
     assert TokenBucket(Rate(1.0, 2), 0.0).wait(3, 0.0) == float("inf")
+
+
+def test_what_has_happened_is_paid_into_debt_and_worked_off() -> None:
+    bucket = TokenBucket(Rate(2.0, 4), 0.0)
+
+    assert bucket.spend(4, 0.0) == 0.0
+    assert bucket.spend(6, 0.0) == 3.0
+    assert not bucket.take(0.5, 3.0)
+    assert bucket.spend(1, 4.0) == 0.0
+    assert bucket.is_full(100.0)
+
+
+def test_a_connection_is_overdrawn_from_its_first_debt_until_its_account_is_full_again() -> None:
+    intake = Intake(IntakeRules(empty_frames=Rate(10, 20)), 0.0)
+
+    assert intake.charge_frames(20, 0.0) == 0.0
+    assert intake.overdrawn_s(5.0) == 0.0
+    assert intake.charge_frames(30, 1.0) == 2.0
+    for second in range(2, 60):
+        intake.charge_frames(10, float(second))  # just what it may, but never a quiet moment
+    assert intake.overdrawn_s(60.0) == 59.0
+    assert not intake.is_fresh(60.0)
+
+    intake.charge_frames(1, 70.0)
+
+    assert intake.overdrawn_s(70.0) == 0.0
+    assert intake.is_fresh(71.0)
