@@ -75,6 +75,7 @@ async def test_thousands_of_new_rooms_are_refused_and_cost_nothing_afterwards(se
     kept = await come(server, BEN, "kept")
     await kept.say("this room is no new one")
     await kept.get()
+    await gone(server, kept)
     for room in "abc":
         await gone(server, await come(server, ADA, room))
 
