@@ -83,6 +83,9 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     empty_frame_burst: Burst = 200
     bytes_per_second: Annotated[float, Meta(ge=1024, le=10**10, description="a number from 1024 to 10^10")] = 262_144.0
     byte_burst: Annotated[int, Meta(ge=65_536, le=10**10, description="a whole number from 65536 to 10^10")] = 2**20
+    receive_buffer_bytes: Annotated[
+        int, Meta(ge=0, le=2**30, description="a whole number from 0 (the kernel's own) to 2^30")
+    ] = 65_536
     address_sockets: UpTo = 1000
     address_rooms: UpTo = 200
     address_connections_per_second: PerSecond = 20.0

@@ -66,6 +66,11 @@ class TokenBucket:
         """Undo a `take` whose purpose was refused by somebody else."""
         self._tokens = min(self._rate.burst, self._tokens + cost)
 
+    def empty(self, now: float) -> None:
+        """Take what it holds, if anything; a debt stays."""
+        self._refill(now)
+        self._tokens = min(self._tokens, 0.0)
+
     def is_full(self, now: float) -> bool:
         """Whether it is as good as a new one."""
         self._refill(now)
@@ -144,6 +149,15 @@ class Intake:
     def charge_bytes(self, count: int, now: float) -> float:
         """*count* bytes were read. Seconds for which nothing should be read now."""
         return self._bytes.spend(count, now)
+
+    def read_again(self, now: float) -> None:
+        """Its sender was not read until *now*. That is no quiet moment: it may go on at its rate, not with a burst."""
+        if self._overdrawn_since is not None:
+            self._frames.empty(now)
+
+    def is_busy(self, now: float) -> bool:
+        """Whether it has lately sent frames that say nothing."""
+        return not self._frames.is_full(now)
 
     def overdrawn_s(self, now: float) -> float:
         """For how long it has sent frames that say nothing faster than it may, without one quiet moment."""

@@ -29,15 +29,22 @@ _REMEDIES = {
 }
 
 
-def open_listeners(server: ServerTable, environ: Mapping[str, str], send_buffer: int) -> list[socket.socket]:
+def open_listeners(
+    server: ServerTable, environ: Mapping[str, str], send_buffer: int, receive_buffer: int = 0
+) -> list[socket.socket]:
     """Sockets that listen, non-blocking. Raises CannotStart with the cause and the remedy.
 
-    *send_buffer* bounds what the kernel holds for each reader who is behind, in bytes (0: as it likes, megabytes).
+    *send_buffer* bounds what the kernel holds for each reader who is behind, *receive_buffer* what it holds of each
+    sender who is not read just now, in bytes (0: as it likes, megabytes).
     """
     listeners = _open(server, environ)
-    if send_buffer:
-        for listener in listeners:
+    for listener in listeners:
+        if send_buffer:
             _bound_sending(listener, send_buffer)
+        if receive_buffer:
+            # Some hundreds of floods that nobody reads would else fill all the memory that the kernel has for TCP, and
+            # then it drops everybody's packets.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     return listeners
 
 

@@ -53,16 +53,26 @@ class Restraint(Generic[Held]):
         """*count* bytes came from *socket*. Whether it is not to be read from now on."""
         return self._hold(socket, self._account(socket, now).charge_bytes(count, now), now, "bytes")
 
+    def rest(self, socket: Held, now: float) -> bool:
+        """*socket* has sent many frames at once. Whether the others go first: it sends what says nothing."""
+        if socket.intake is None or not socket.intake.is_busy(now):
+            return False
+        self._until.setdefault(socket, now)
+        return True
+
     def is_rude(self, socket: Held, now: float) -> bool:
         """Whether *socket* has been at it for too long."""
         return socket.intake is not None and socket.intake.overdrawn_s(now) > RUDE_S
 
     def due(self, now: float) -> list[Held]:
-        """Those that may be read again."""
-        due = [socket for socket, until in self._until.items() if until <= now]
-        for socket in due:
-            del self._until[socket]
-        return due
+        """Those that may be read again, who has waited longest first: `release` them."""
+        return [socket for socket, until in self._until.items() if until <= now]
+
+    def release(self, socket: Held, now: float) -> None:
+        """*socket* is read again."""
+        self._until.pop(socket, None)
+        if socket.intake is not None:
+            socket.intake.read_again(now)
 
     def forget(self, socket: Held) -> None:
         """*socket* is gone."""
@@ -71,7 +81,7 @@ class Restraint(Generic[Held]):
 
     def tidy(self, socket: Held, now: float) -> None:
         """Drop an account that is as good as a new one: an idle socket has none."""
-        if socket.intake is not None and socket.intake.is_fresh(now):
+        if socket.intake is not None and socket not in self._until and socket.intake.is_fresh(now):
             socket.intake = None
 
     def _account(self, socket: Held, now: float) -> Intake:

@@ -52,7 +52,9 @@ def run(config: Config, source: str) -> int:
             "give --store redis://…, or --workers 1",
             EX_UNUSABLE,
         )
-    listeners = open_listeners(config.server, os.environ, config.fanout.send_buffer_bytes)
+    listeners = open_listeners(
+        config.server, os.environ, config.fanout.send_buffer_bytes, config.limits.receive_buffer_bytes
+    )
     process = Process(config, url, source, listeners)
     if config.server.workers == 1:
         with asyncio.Runner(loop_factory=loop_factory) as runner:

@@ -100,6 +100,7 @@ class Switchboard:
         self._closing: set[Socket] = set()
         self._paced: dict[Socket, list[_Paced]] = {}
         self._tick = 0
+        self._again = False  # a look at those who are not read is due
         self._timer: asyncio.TimerHandle | None = None
         self.count = 0
         self._empty = asyncio.Event()
@@ -200,6 +201,10 @@ class Switchboard:
                 self.charge(socket, empty - free)
             if socket in self.restraint:
                 return
+            if count == frames.FRAMES_AT_ONCE and self.restraint.rest(socket, self._loop.time()):
+                self._watch(socket)
+                self._read_again_soon()
+                return
             data, free = b"", 0
 
     def charge(self, socket: Socket, count: float = 1) -> None:
@@ -215,11 +220,23 @@ class Switchboard:
         reading = 0 if socket in self.restraint else READ
         self._poller.modify(socket.fd, reading | WRITE if socket.queue else reading)
 
+    def _read_again_soon(self) -> None:
+        if not self._again:
+            self._again = True
+            self._loop.call_soon(self._read_again)
+
     def _read_again(self) -> None:
-        """Read those whose allowance is out of debt: first what they had sent already."""
-        for socket in self.restraint.due(self._loop.time()):
-            if socket.fd < 0:
+        """Read those whose allowance is out of debt: first what they had sent already. For about one slice; then
+        everybody else is looked at first."""
+        self._again = False
+        now, deadline = self._loop.time(), perf_counter() + self._slice_s
+        for socket in self.restraint.due(now):
+            if perf_counter() > deadline:
+                self._read_again_soon()
+                return
+            if socket not in self.restraint:
                 continue  # closed by what one before it sent
+            self.restraint.release(socket, now)
             self._watch(socket)
             if socket.reader is not None:
                 self.feed(socket, b"")
@@ -442,7 +459,7 @@ class Switchboard:
         if self._closing:
             self._cut_overdue()
         if self.restraint:
-            self._read_again()
+            self._read_again_soon()
 
     def _cut_overdue(self) -> None:
         """Close whom the goodbye has waited for long enough; in slices, since what the kernel still holds for each must

@@ -90,3 +90,13 @@ def test_a_connection_is_overdrawn_from_its_first_debt_until_its_account_is_full
 
     assert intake.overdrawn_s(70.0) == 0.0
     assert intake.is_fresh(71.0)
+
+
+def test_who_was_not_read_has_had_no_quiet_moment() -> None:
+    intake = Intake(IntakeRules(empty_frames=Rate(10, 20)), 0.0)
+    assert intake.charge_frames(30, 0.0) == 1.0
+
+    intake.read_again(60.0)  # it was held for long, since the server was busy
+
+    assert intake.charge_frames(10, 60.0) == 1.0, "no new burst"
+    assert intake.overdrawn_s(60.0) == 60.0

@@ -37,6 +37,18 @@ def test_a_unix_socket_has_only_the_send_buffer(tmp_path: Path) -> None:
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * 131_072
 
 
+def test_a_flood_that_nobody_reads_fills_its_own_buffer_alone() -> None:
+    (listener,) = open_listeners(ServerTable(port=0), {}, 0, 65_536)
+    with listener, socket.socket() as flood:
+        flood.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
+        flood.connect(listener.getsockname())
+        accepted, _ = listener.accept()
+        with accepted:
+            flood.setblocking(False)
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * 65_536
+            assert _taken(flood) < 400_000
+
+
 def _taken(full: socket.socket) -> int:
     """How many bytes it takes before it would block."""
     taken = 0

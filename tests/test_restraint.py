@@ -84,6 +84,20 @@ async def test_what_is_not_read_yet_is_read_when_the_allowance_refills_and_nothi
         assert [payload for _, _, payload in desk.told.messages] == said
 
 
+async def test_many_rude_frames_at_once_are_read_in_turns_with_the_others() -> None:
+    async with opened_desk(IntakeRules(empty_frames=Rate(0.001, 1e6))) as desk:
+        _, peer = desk.call()
+        _, other = desk.call()
+        await peer.send(client_frame(PING) * 1000 + client_frame(TEXT, b"rude"))
+        await other.say(TEXT, b"unmoved")
+
+        await desk.told.until(lambda: len(desk.told.messages) == 2)
+
+        assert [payload for _, _, payload in desk.told.messages] == [b"unmoved", b"rude"]
+        assert not desk.board.restraint
+        assert not desk.board.metrics.limits
+
+
 async def test_bytes_are_held_back_and_none_is_lost() -> None:
     async with opened_desk(QUICK) as desk:
         _, peer = desk.call()
