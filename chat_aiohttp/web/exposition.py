@@ -48,11 +48,10 @@ class _Chat(Collector):
             ("log_reads", "Pages read from the log for those who come back or page back.", metrics.log_reads),
         ):
             yield CounterMetricFamily(f"chat_{name}", words, value)
-        faults: Mapping[str, int] = getattr(self._hub.store, "faults", {})
         yield _by("refusals", "Refusals, by error code.", "code", metrics.refusals)
         yield _by("closes", "Sockets that ended, by close code.", "code", metrics.closes)
         yield _by("limits", "Times a limit held somebody back, by its name.", "limit", metrics.limits)
-        yield _by("store_faults", "Faults of the log, by kind.", "kind", faults)
+        yield _by("store_faults", "Faults of the log, by kind.", "kind", self._hub.store.faults)
         yield _histogram("loop_lag_seconds", "How late the event loop's timers are.", metrics.lag)
 
     def _gauges(self) -> Iterator[Metric]:
