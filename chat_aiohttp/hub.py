@@ -24,7 +24,8 @@ from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.catch_up import CatchUp
 from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
-from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused
+from chat_aiohttp.echoes import Echoes
+from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused, Unknown
 from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Gap, RoomLine
 from chat_aiohttp.frames import TEXT
 from chat_aiohttp.gate import Gate, GateRules
@@ -83,6 +84,7 @@ class Hub:
         self._clock = clock
         self._random = random
         self._order = SenderOrder(store=store)
+        self._echoes = Echoes(self._unheard)
         self._sends = 0  # so far, by everybody: what was sent before what
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
@@ -99,6 +101,7 @@ class Hub:
         await self.attendance.stop()
         await self._catch_up.stop()
         await self._order.stop()
+        self._echoes.stop()
         self.switchboard.stop()
 
     @property
@@ -284,10 +287,19 @@ class Hub:
         self.registry.deliver(events)
 
     def settled(self, drafts: Sequence[Draft]) -> None:
-        """Answer those whose send was refused or a repeat; the echo answers the others."""
+        """Answer those whose send was refused or a repeat; the echo answers the others, if it comes."""
+        stored: list[Draft] = []
         for draft in drafts:
             if draft.error is not None or draft.repeated:
                 self._answer(draft)
+            else:
+                stored.append(draft)
+        if stored:
+            self._echoes.expect(stored)
+
+    def _unheard(self, draft: Draft, error: Unknown) -> None:
+        draft.error = error
+        self._answer(draft)
 
     def _answer(self, draft: Draft) -> None:
         member = draft.owner

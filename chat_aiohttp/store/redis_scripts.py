@@ -120,7 +120,11 @@ end
 local function wipe(room, tombs, id)
   local entry = redis.call('XRANGE', room, id, id)[1]
   -- Deleted twice, the first tombstone stays: it knows what came before.
-  if entry and is_ours(entry) then redis.call('HSET', tombs, id, entry[2][2]) else redis.call('HSETNX', tombs, id, '') end
+  if entry and is_ours(entry) then
+    redis.call('HSET', tombs, id, entry[2][2])
+  else
+    redis.call('HSETNX', tombs, id, '')
+  end
   redis.call('XDEL', room, id)
   redis.call('XDEL', bus, id)
 end
