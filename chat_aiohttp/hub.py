@@ -33,10 +33,11 @@ from chat_aiohttp.limits import IntakeRules
 from chat_aiohttp.metrics import Metrics
 from chat_aiohttp.names import person_name
 from chat_aiohttp.order import SenderOrder
+from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.pulse import Pulse
 from chat_aiohttp.rooms import Member, Room, RoomRegistry
 from chat_aiohttp.store import Store
-from chat_aiohttp.switchboard import PING_S, Socket, Switchboard
+from chat_aiohttp.switchboard import PING_S, Switchboard
 
 log = logging.getLogger(__name__)
 

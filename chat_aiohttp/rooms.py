@@ -22,7 +22,8 @@ from time import perf_counter
 from chat_aiohttp.events import DELETE, EDIT, MESSAGE, NOTHING, REACTION, Event, EventId
 from chat_aiohttp.limits import TokenBucket
 from chat_aiohttp.names import shard_of
-from chat_aiohttp.switchboard import Socket, Switchboard
+from chat_aiohttp.outgoing import Socket
+from chat_aiohttp.switchboard import Switchboard
 from chat_aiohttp.wire import event_frame
 
 GATHERED_BYTES = 131_072  # then a room sends, rested or not: a flush must fit members' queues, which are bounded

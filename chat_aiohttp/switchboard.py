@@ -21,53 +21,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket as sockets
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import islice
 from time import perf_counter
 from typing import Final
 
 from chat_aiohttp import frames
 from chat_aiohttp.closing import NO_CLOSE, Close
+from chat_aiohttp.goodbyes import Goodbyes
 from chat_aiohttp.limits import IntakeRules
 from chat_aiohttp.metrics import Metrics
+from chat_aiohttp.outgoing import GONE, Outgoing, Socket
 from chat_aiohttp.poller import READ, WRITE, new_poller
-from chat_aiohttp.restraint import LARGE_READ, Restrained, Restraint
+from chat_aiohttp.restraint import LARGE_READ, Restraint
 
 PING_S: Final = 25  # below every common proxy's idle limit (nginx: 60 s)
-CLOSE_S: Final = 5.0  # how long a close handshake may take; then the descriptor is closed
 READ_SIZE: Final = 16_384  # per socket and turn: whoever sends more waits for the next turn like everybody
-SLICE_CHECK: Final = 32  # members written to between two looks at the clock
 _TICKS: Final = 100  # the wheel turns once in PING_S; more ticks, shorter bursts of pings
 _PING: Final = frames.frame(frames.PING, b"")
-_IOV_MAX: Final = 64  # buffers per writev
-_GONE: Final = -1
-
-
-_Paced = tuple[asyncio.Future[None], int]
-"""(done when the socket has taken everything, how many bytes were put outside the queue's bound)"""
-
-
-class Socket(Restrained):
-    """One upgraded connection. Only the switchboard touches *fd*; -1 once it is closed."""
-
-    __slots__ = ("closing", "fd", "heard", "queue", "queued", "reader")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.fd = _GONE
-        self.heard = True  # since the last ping
-        self.closing = 0.0  # the loop's time at which a close under way is cut short; 0: not closing
-        self.reader: frames.FrameReader | None = None
-        self.queue: deque[bytes | memoryview] | None = None  # what a full socket did not take yet
-        self.queued = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether frames may still be sent to it."""
-        return self.fd >= 0 and not self.closing
 
 
 class Switchboard:
@@ -93,12 +64,18 @@ class Switchboard:
         self._on_message = on_message
         self._on_gone = on_gone
         self._max_message_bytes = max_message_bytes
-        self._queue_bytes = queue_bytes
-        self._slice_s = slice_s
+        self._out = Outgoing(
+            queue_bytes=queue_bytes,
+            slice_s=slice_s,
+            metrics=self.metrics,
+            watch=self._watch,
+            gone=self._found_gone,
+            slow=self._found_slow,
+            written=lambda socket: self._goodbyes.written(socket),
+        )
+        self._goodbyes = Goodbyes(out=self._out, left=on_gone, cut=self._found_gone)
         self._poller = new_poller()
         self._by_fd: list[Socket | None] = []  # indexed by descriptor: 8 bytes a socket, and the ping wheel for free
-        self._closing: set[Socket] = set()
-        self._paced: dict[Socket, list[_Paced]] = {}
         self._tick = 0
         self._again = False  # a look at those who are not read is due
         self._timer: asyncio.TimerHandle | None = None
@@ -158,7 +135,7 @@ class Switchboard:
             if socket is None:
                 continue  # closed by an earlier event of this round
             if events & WRITE:
-                self._write_queue(socket)
+                self._out.write_queue(socket)
             if events & ~WRITE and socket.fd == fd:
                 self._read(socket)
 
@@ -229,7 +206,7 @@ class Switchboard:
         """Read those whose allowance is out of debt: first what they had sent already. For about one slice; then
         everybody else is looked at first."""
         self._again = False
-        now, deadline = self._loop.time(), perf_counter() + self._slice_s
+        now, deadline = self._loop.time(), perf_counter() + self._out.slice_s
         for socket in self.restraint.due(now):
             if perf_counter() > deadline:
                 self._read_again_soon()
@@ -249,184 +226,39 @@ class Switchboard:
             if socket.closing:
                 self._cut(socket, frames.close_code(payload))
             else:
-                self._begin_close(socket, payload[:2], frames.close_code(payload))  # the same code back (section 5.5.1)
+                self._goodbyes.say(socket, payload[:2], frames.close_code(payload))  # the same code (section 5.5.1)
         elif opcode == frames.FAULT:
-            self._begin_close(socket, payload, frames.close_code(payload))
+            self._goodbyes.say(socket, payload, frames.close_code(payload))
 
-    # -- out
+    # -- out: see outgoing.py
 
     def send(self, socket: Socket, data: bytes) -> None:
         """Write one frame to one socket, or queue it, or close the socket as slow. Never waits, never raises."""
-        if not socket.is_open:
-            return
-        self.metrics.bytes_out += len(data)
-        if socket.queue:
-            self._enqueue(socket, data)
-            return
-        written = self._write(socket, data)
-        if 0 <= written < len(data):
-            self._enqueue(socket, memoryview(data)[written:] if written else data)
+        self._out.send(socket, data)
 
     async def send_paced(self, socket: Socket, data: bytes) -> bool:
-        """Write *data* and wait until the socket has taken all of it: a resume goes at its reader's own pace and does
-        not count against its queue. False when the socket is gone. Ends: the ping wheel cuts who makes no progress."""
-        if not socket.is_open:
-            return False
-        self.metrics.bytes_out += len(data)
-        if socket.queue:
-            socket.queue.append(data)
-            socket.queued += len(data)
-        else:
-            written = self._write(socket, data)
-            if written in (-1, len(data)):
-                return written >= 0
-            self._hold(socket, memoryview(data)[written:] if written else data)
-        # A resume and an older page may wait for the same socket.
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        self._paced.setdefault(socket, []).append((waiter, len(data)))
-        await waiter
-        return socket.is_open
-
-    def _write(self, socket: Socket, data: bytes) -> int:
-        """How many bytes the kernel took; -1 when the socket is gone."""
-        try:
-            return os.write(socket.fd, data)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            self._cut(socket, NO_CLOSE)
-            return -1
+        """Write *data* and wait until *socket* has taken all of it. False when the socket is gone."""
+        return await self._out.send_paced(socket, data)
 
     def fan_out(self, members: Sequence[Socket], start: int, data: bytes) -> int:
-        """Write *data* once to each of *members* from index *start* on, for about one slice. Where it stopped:
-        `len(members)` when all had their turn, else call again, later, with what it returned."""
-        write, size, end = os.write, len(data), len(members)
-        deadline = perf_counter() + self._slice_s if end > SLICE_CHECK else 0.0
-        while start < end:
-            stop = start + SLICE_CHECK
-            for socket in members[start:stop] if end > SLICE_CHECK else members:
-                if socket.closing or socket.fd < 0:
-                    continue
-                if socket.queue:
-                    self._enqueue(socket, data)
-                    continue
-                try:
-                    written = write(socket.fd, data)
-                except BlockingIOError:
-                    written = 0
-                except OSError:
-                    self._cut(socket, NO_CLOSE)
-                    continue
-                if written != size:
-                    self._enqueue(socket, memoryview(data)[written:] if written else data)
-            start = stop
-            if start < end and perf_counter() > deadline:
-                return start
-        return end
-
-    def _enqueue(self, socket: Socket, data: bytes | memoryview) -> None:
-        if socket.queued + len(data) > self._queue_bytes + self._paced_bytes(socket):
-            self.close(socket, Close.SLOW, "you read slower than the room speaks; resume with your last id")
-            return
-        if socket.queue:
-            socket.queue.append(data)
-            socket.queued += len(data)
-        else:
-            self._hold(socket, data)
-
-    def _paced_bytes(self, socket: Socket) -> int:
-        return sum(size for _, size in self._paced[socket]) if socket in self._paced else 0
-
-    def _hold(self, socket: Socket, data: bytes | memoryview) -> None:
-        socket.queue = deque((data,))
-        socket.queued = len(data)
-        self._watch(socket)
-
-    def _write_queue(self, socket: Socket) -> None:
-        queue = socket.queue
-        if queue:
-            try:
-                written = os.writev(socket.fd, [*islice(queue, _IOV_MAX)])
-            except BlockingIOError:
-                return
-            except OSError:
-                self._cut(socket, NO_CLOSE)
-                return
-            socket.heard = True  # it reads: alive, though our pings wait behind its queue
-            self._forget_written(socket, queue, written)
-        if not queue:
-            self._queue_empty(socket)
-
-    def _forget_written(self, socket: Socket, queue: deque[bytes | memoryview], written: int) -> None:
-        socket.queued -= written
-        while written:
-            first = queue[0]
-            if written < len(first):
-                queue[0] = memoryview(first)[written:]
-                return
-            written -= len(first)
-            queue.popleft()
-
-    def _queue_empty(self, socket: Socket) -> None:
-        socket.queue = None
-        self._watch(socket)
-        self._wake_paced(socket)
-        if socket.closing:
-            self._shut(socket)
+        """Write *data* to each of *members* from index *start* on, for about one slice. Where it stopped."""
+        return self._out.fan_out(members, start, data)
 
     # -- the end
 
+    def _found_gone(self, socket: Socket) -> None:
+        self._cut(socket, NO_CLOSE)
+
+    def _found_slow(self, socket: Socket) -> None:
+        self.close(socket, Close.SLOW, "you read slower than the room speaks; resume with your last id")
+
     def close(self, socket: Socket, code: int, reason: str = "") -> None:
         """Say goodbye with *code*, and wait at most CLOSE_S for the peer to do the same."""
-        self._begin_close(socket, frames.close_payload(code, reason), code)
-
-    def _begin_close(self, socket: Socket, payload: bytes, code: int) -> None:
-        if not socket.is_open:
-            return
-        self._drop_queue(socket)
-        if not self._put_goodbye(socket, frames.frame(frames.CLOSE, payload)):
-            return
-        socket.closing = self._loop.time() + CLOSE_S
-        self._closing.add(socket)
-        if not socket.queue:
-            self._shut(socket)
-        self._on_gone(socket, code)
-        self._wake_paced(socket)
-
-    def _drop_queue(self, socket: Socket) -> None:
-        # A frame that is half written must be finished, or the peer reads the close frame as its middle.
-        if socket.queue:
-            first = socket.queue[0]
-            socket.queue.clear()
-            socket.queued = 0
-            if isinstance(first, memoryview):
-                socket.queue.append(first)
-                socket.queued = len(first)
-
-    def _put_goodbye(self, socket: Socket, goodbye: bytes) -> bool:
-        """Write or queue it, whatever the queue's bound; False when the socket is gone."""
-        if socket.queue:
-            socket.queue.append(goodbye)
-            socket.queued += len(goodbye)
-            return True
-        written = self._write(socket, goodbye)
-        if 0 <= written < len(goodbye):
-            self._hold(socket, memoryview(goodbye)[written:])
-        return written >= 0
-
-    def _shut(self, socket: Socket) -> None:
-        # Our half only: close() with unread input becomes a reset, which can destroy our goodbye on its way.
-        half = sockets.socket(fileno=socket.fd)
-        try:
-            half.shutdown(sockets.SHUT_WR)
-        except OSError:
-            pass
-        finally:
-            half.detach()
+        self._goodbyes.say(socket, frames.close_payload(code, reason), code)
 
     def _cut(self, socket: Socket, code: int) -> None:
         """Close the descriptor now."""
-        fd, socket.fd = socket.fd, _GONE
+        fd, socket.fd = socket.fd, GONE
         if fd < 0:
             return
         was_open = not socket.closing
@@ -436,17 +268,12 @@ class Switchboard:
         self.count -= 1
         if not self.count:
             self._empty.set()
-        self._closing.discard(socket)
+        self._goodbyes.forget(socket)
         self.restraint.forget(socket)
         socket.queue, socket.queued, socket.reader = None, 0, None
         if was_open:
             self._on_gone(socket, code)
-            self._wake_paced(socket)
-
-    def _wake_paced(self, socket: Socket) -> None:
-        for waiter, _ in self._paced.pop(socket, ()):
-            if not waiter.done():
-                waiter.set_result(None)
+            self._out.wake_paced(socket)
 
     # -- time
 
@@ -456,20 +283,10 @@ class Switchboard:
         for socket in self._by_fd[self._tick :: _TICKS]:
             if socket is not None and not socket.closing:
                 self._ping(socket)
-        if self._closing:
-            self._cut_overdue()
+        if self._goodbyes:
+            self._goodbyes.cut_overdue()
         if self.restraint:
             self._read_again_soon()
-
-    def _cut_overdue(self) -> None:
-        """Close whom the goodbye has waited for long enough; in slices, since what the kernel still holds for each must
-        be thrown away."""
-        now, deadline = self._loop.time(), perf_counter() + self._slice_s
-        for socket in [socket for socket in self._closing if socket.closing <= now]:
-            self._cut(socket, NO_CLOSE)
-            if perf_counter() > deadline:
-                self._loop.call_soon(self._cut_overdue)
-                return
 
     def _ping(self, socket: Socket) -> None:
         if not socket.heard:

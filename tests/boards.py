@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from chat_aiohttp.events import MESSAGE, Event, EventId
 from chat_aiohttp.frames import TEXT, frame
+from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.rooms import Member, Room
-from chat_aiohttp.switchboard import Socket, Switchboard
+from chat_aiohttp.switchboard import Switchboard
 from chat_aiohttp.wire import event_frame
 from tests.frame_bytes import server_frames
 from tests.peers import DEADLINE_S

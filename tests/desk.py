@@ -8,7 +8,8 @@ from contextlib import ExitStack, asynccontextmanager
 
 from chat_aiohttp import frames
 from chat_aiohttp.limits import IntakeRules
-from chat_aiohttp.switchboard import Socket, Switchboard
+from chat_aiohttp.outgoing import Socket
+from chat_aiohttp.switchboard import Switchboard
 from tests.frame_bytes import TEXT
 from tests.peers import Peer, Recorder, adopt, loopback
 

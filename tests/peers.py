@@ -8,7 +8,8 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from chat_aiohttp.switchboard import Socket, Switchboard
+from chat_aiohttp.outgoing import Socket
+from chat_aiohttp.switchboard import Switchboard
 from tests.frame_bytes import CLOSE, client_frame, server_frames
 
 DEADLINE_S = 5.0  # for whatever a test waits for

@@ -29,7 +29,7 @@ FLOORS = {
         "words",
     ),
     "beside the server": ("link", "client"),
-    "L1 in-process": ("poller", "presence", "pulse", "restraint", "rooms", "switchboard"),
+    "L1 in-process": ("goodbyes", "outgoing", "poller", "presence", "pulse", "restraint", "rooms", "switchboard"),
     "L2 stores and the outside": ("store.", "accounts", "webhooks"),
     "L3 use cases": ("attendance", "catch_up", "doors", "echoes", "gate", "hub", "order", "shared_reads"),
     "configuration": ("config", "settings"),

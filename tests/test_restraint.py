@@ -11,7 +11,7 @@ import pytest
 from chat_aiohttp import poller, restraint, switchboard
 from chat_aiohttp.closing import NO_CLOSE, Close
 from chat_aiohttp.limits import IntakeRules, Rate
-from chat_aiohttp.switchboard import Socket
+from chat_aiohttp.outgoing import Socket
 from tests.desk import QUEUE, Desk, opened_desk, text
 from tests.frame_bytes import CLOSE, PING, PONG, TEXT, client_frame
 from tests.peers import DEADLINE_S, Peer

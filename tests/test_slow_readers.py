@@ -10,7 +10,7 @@ import pytest
 
 from chat_aiohttp import frames, poller, switchboard
 from chat_aiohttp.closing import Close
-from chat_aiohttp.switchboard import Socket
+from chat_aiohttp.outgoing import Socket
 from tests.desk import QUEUE, Desk, opened_desk, text
 from tests.frame_bytes import CLOSE, TEXT
 from tests.peers import DEADLINE_S, Peer

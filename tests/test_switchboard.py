@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chat_aiohttp import frames, poller, switchboard
+from chat_aiohttp import frames, goodbyes, poller, switchboard
 from chat_aiohttp.closing import NO_CLOSE, Close
-from chat_aiohttp.switchboard import Socket
+from chat_aiohttp.outgoing import Socket
 from tests.desk import QUEUE, Desk, opened_desk, text
 from tests.frame_bytes import BINARY, CLOSE, PING, PONG, TEXT, client_frame
 from tests.peers import DEADLINE_S
@@ -72,7 +72,7 @@ async def test_a_pong_nobody_asked_for_is_ignored(desk: Desk) -> None:
 
 
 async def test_a_fan_out_stops_after_its_slice_and_goes_on_where_it_stopped(desk: Desk) -> None:
-    desk.board._slice_s = 0.0
+    desk.board._out.slice_s = 0.0
     calls = [desk.call() for _ in range(80)]
     members = tuple(socket for socket, _ in calls)
 
@@ -86,7 +86,7 @@ async def test_a_fan_out_stops_after_its_slice_and_goes_on_where_it_stopped(desk
 
 
 async def test_members_may_go_between_two_slices(desk: Desk) -> None:
-    desk.board._slice_s = 0.0
+    desk.board._out.slice_s = 0.0
     calls = [desk.call() for _ in range(64)]
     members = tuple(socket for socket, _ in calls)
 
@@ -150,7 +150,7 @@ async def test_our_close_waits_for_the_peers_and_is_told_once(desk: Desk) -> Non
 async def test_a_peer_that_does_not_answer_a_close_is_cut_at_its_deadline(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(switchboard, "CLOSE_S", 0.3)
+    monkeypatch.setattr(goodbyes, "CLOSE_S", 0.3)
     socket, _ = desk.call()
     began = time.monotonic()
 

@@ -15,7 +15,8 @@ from aiohttp import web
 
 from chat_aiohttp import frames
 from chat_aiohttp.limits import IntakeRules, Rate
-from chat_aiohttp.switchboard import Socket, Switchboard
+from chat_aiohttp.outgoing import Socket
+from chat_aiohttp.switchboard import Switchboard
 from chat_aiohttp.web.upgrade import take_over
 
 LIMIT = 1 << 26  # of a message, and of what a peer that doesn't read may have waiting

@@ -10,9 +10,9 @@ import pytest
 from chat_aiohttp.closing import NO_CLOSE
 from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import Draft
+from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.rooms import Member
 from chat_aiohttp.sessions import query_session
-from chat_aiohttp.switchboard import Socket
 from tests.web.chat_client import Fields, Server
 
 DEADLINE_S = 5.0
