@@ -41,6 +41,7 @@ from chat_aiohttp.switchboard import PING_S, Switchboard
 
 log = logging.getLogger(__name__)
 
+LONGEST_SPREAD_MS = 8_000  # of a drain's goodbyes: everybody is back within ten seconds
 TYPING_COST = 0.5  # of a message: who types for ever can still not flood
 
 
@@ -253,7 +254,9 @@ class Hub:
         """Why *member* may not write now; None: it may."""
         if member.held is not None and self._order.holds(member, ref):
             return Refused("held", "A message before this one was refused. Send that one again first.")
-        if self.draining or self.store.away is not None:
+        if self.draining:
+            return Refused("draining", "This server is restarting. Send again with the same ref where you come back.")
+        if self.store.away is not None:
             return Refused("log_away", "The room's log does not answer. Send again with the same ref.")
         if (too_fast := self.gate.speak(member, self._clock())) is not None:
             return too_fast
@@ -345,7 +348,7 @@ class Hub:
         await self.store.drain()
         await asyncio.sleep(0)  # what has just settled reaches its members before the goodbye
         members = [member for room in self.registry.rooms() for member in room.members()]
-        spread_ms = min(10_000, 1_000 + 2 * len(members))
+        spread_ms = min(LONGEST_SPREAD_MS, 1_000 + 2 * len(members))
         for member in members:
             self._send_away(member, 200 + self._random.randrange(spread_ms))
         await self.switchboard.wait_empty(max(0.0, ends - self._clock()))
