@@ -2,6 +2,7 @@
    changed, so a pending message settles in place and a screen reader isn't told twice. */
 
 import { faceOf } from "chat/face";
+import { linked } from "chat/permalink";
 import { isOnlyEmoji, nodesOf } from "chat/text";
 import { briefly, hourAndMinute, stamp } from "chat/time";
 import { say } from "chat/words";
@@ -28,8 +29,8 @@ export function dress(item, view, first, isMine) {
     item.classList.toggle("pending", view.state === "waiting" || view.state === "sent");
     item.classList.toggle("failed", view.state === "failed");
   });
-  part(item, "margin", [first, view.from, view.time], () => margin.replaceChildren(marginOf(view, first)));
-  part(item, "byline", [first, view.name, view.time], () => byline.replaceChildren(bylineOf(view, first)));
+  part(item, "margin", [first, view.from, view.time, view.id], () => margin.replaceChildren(marginOf(view, first)));
+  part(item, "byline", [first, view.name, view.time, view.id], () => byline.replaceChildren(bylineOf(view, first)));
   part(item, "text", [view.message], () => {
     text.replaceChildren(...nodesOf(view.message));
     text.classList.toggle("large", isOnlyEmoji(view.message));
@@ -51,7 +52,7 @@ function marginOf(view, first) {
   if (first) return faceOf(view.from);
   const time = stamp(view.time, briefly(view.time));
   time.className = "gutter";
-  return time;
+  return linked(view.id, time);
 }
 
 function bylineOf(view, first) {
@@ -59,7 +60,7 @@ function bylineOf(view, first) {
   who.textContent = first ? view.name : `${view.name}: `;
   if (!first) return who;  // a screen reader hears who goes on speaking
   const header = element("header");
-  header.append(who, stamp(view.time, hourAndMinute(view.time)));
+  header.append(who, linked(view.id, stamp(view.time, hourAndMinute(view.time))));
   return header;
 }
 
