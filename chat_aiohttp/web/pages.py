@@ -35,9 +35,9 @@ _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code 
 
 # What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
 ROOM_MODULES: Final = (
-    *("room", "composer", "connection", "face", "frames", "jump", "keep", "lines", "log", "message", "name", "outbox"),
-    *("pages", "people", "permalink", "read", "reader", "reading", "rooms", "state", "text", "time", "timeline"),
-    *("unread", "wiring", "words"),
+    *("composer", "connection", "face", "frames", "jump", "keep", "lines", "log", "message", "name", "outbox"),
+    *("pace", "pages", "people", "permalink", "read", "reader", "reading", "room", "rooms", "state", "text", "time"),
+    *("timeline", "unread", "wiring", "words"),
 )
 
 

@@ -8,6 +8,7 @@ import { briefly, hourAndMinute, stamp } from "chat/time";
 import { say } from "chat/words";
 
 const parts = new WeakMap();  // li -> {part: what it shows}
+const worn = new WeakMap();  // li -> the view it shows, as it was then
 
 export function newMessage() {
   const item = element("li", "msg");
@@ -21,6 +22,7 @@ export function newMessage() {
 
 /* *view*: {id, key, ref, from, name, time, message, edited, reactions, state, words}; *first*: of its author's row. */
 export function dress(item, view, first, isMine) {
+  if (!isNews(item, { ...view, first, mine: isMine(view.from) })) return;
   const [margin, body] = item.children;
   const [byline, text, after] = body.children;
   item.dataset.id = view.id ?? "";
@@ -40,11 +42,19 @@ export function dress(item, view, first, isMine) {
   });
 }
 
+/* Whether anything about *view* is other than *item* shows: in a busy room each row is asked in each frame. */
+function isNews(item, view) {
+  const known = worn.get(item);
+  if (known && Object.keys(view).every((key) => view[key] === known[key])) return false;
+  worn.set(item, view);
+  return true;
+}
+
 function part(item, name, shows, build) {
   const signature = JSON.stringify(shows);
-  const worn = parts.get(item);
-  if (worn[name] === signature) return;
-  worn[name] = signature;
+  const known = parts.get(item);
+  if (known[name] === signature) return;
+  known[name] = signature;
   build();
 }
 

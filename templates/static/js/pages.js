@@ -3,7 +3,7 @@
 
 import { following } from "chat/log";
 
-const PAGE = 50;  // messages asked for at once
+const PAGE = 100;  // messages asked for at once
 
 export class Pages {
   #asked = null;  // {before} or {after}, on its way

@@ -1,18 +1,20 @@
 /* Where someone reads. At the newest it follows what is said; further up it holds the place, whatever comes above or
    below, fetches what is older in time, and says that there is something new instead of scrolling away. */
 
+import { Pace } from "chat/pace";
 import { say } from "chat/words";
 
 const NEAR = 60;  // px: so close to the end counts as being there
-const AHEAD = 900;  // px: fetch before it is needed
+const AHEAD = 1_500;  // px: fetch before it is needed
 
 export class Reader {
   stuck = true;
   #unseen = 0;
-  #drawing = false;
-  #hold = null;  // {row, top}: the first message in sight, and where in sight it is
+  #pace = new Pace(() => this.#drawNow());
+  #hold = null;  // {row, edge}: the first message in sight, and where in sight it ends (its name may come or go)
   #top = 0;  // px: as far as it was scrolled then
   #sizes;  // pictures, fonts and opened things change a row's height long after it was drawn
+  #watched = new Set();  // the rows that were observed
 
   /* *ready* tells whether the log is known yet; *seen* is told when someone looks at what is in sight. */
   constructor({ list, button, timeline, pages, ready, seen }) {
@@ -23,14 +25,9 @@ export class Reader {
     this.#sizes.observe(list);
   }
 
-  /* Draw with the next frame, once for all that happened until then. */
+  /* Draw soon, once for all that happened until then. */
   draw() {
-    if (this.#drawing) return;
-    this.#drawing = true;
-    requestAnimationFrame(() => {
-      this.#drawing = false;
-      this.#drawNow();
-    });
+    this.#pace.ask();
   }
 
   /* Someone else said something. */
@@ -72,15 +69,16 @@ export class Reader {
     this.seen();
   }
 
-  /* Observed anew each time, since rows come and go; the callback comes before the next picture is shown. */
+  /* The callback comes before the next picture is shown. Once for each row: to observe it again would call back again. */
   #watch() {
-    for (const row of this.list.children) this.#sizes.observe(row);
+    for (const row of this.list.children) if (!this.#watched.has(row)) this.#sizes.observe(row);
+    this.#watched = new Set(this.list.children);
   }
 
   /* Nothing in sight moves, whatever came or grew above it. */
   #settle() {
     if (this.stuck) this.list.scrollTop = this.list.scrollHeight;
-    else if (this.#hold?.row.isConnected) this.list.scrollTop = this.#hold.row.offsetTop - this.#hold.top;
+    else if (this.#hold?.row.isConnected) this.list.scrollTop = bottomOf(this.#hold.row) - this.#hold.edge;
     this.#remember();
     this.#offer();
   }
@@ -97,13 +95,13 @@ export class Reader {
     let high = rows.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (rows[middle].offsetTop + rows[middle].offsetHeight <= top) low = middle + 1; else high = middle;
+      if (bottomOf(rows[middle]) <= top) low = middle + 1; else high = middle;
     }
-    return low < rows.length ? { row: rows[low], top: rows[low].offsetTop - this.list.scrollTop } : null;
+    return low < rows.length ? { row: rows[low], edge: bottomOf(rows[low]) - this.list.scrollTop } : null;
   }
 
   #scrolled() {
-    this.stuck = this.timeline.atTail && this.#below < NEAR;
+    this.stuck = this.timeline.endsAtTail && this.#below < NEAR;
     this.#remember();
     this.#offer();
     this.#reach();
@@ -145,3 +143,4 @@ export class Reader {
     if (this.button.textContent !== text) this.button.textContent = text;
   }
 }
+const bottomOf = (row) => row.offsetTop + row.offsetHeight;

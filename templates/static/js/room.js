@@ -116,5 +116,5 @@ function named(title) {
 Object.defineProperty(list, "value", { get: () => room.log.text });  // as the tutorial's text area has it
 named(page.room.title);
 room.mine.show(room.me);
-wire({ connection: room.connection, outbox: room.outbox, at });
+wire({ connection: room.connection, outbox: room.outbox, notice, at });
 room.connection.start();

@@ -1,5 +1,5 @@
-/* The stretch of the log that is in the page: at most 400 messages, however much was said. Draws by comparing the rows
-   that should be there with those that are, so drawing twice changes nothing and what stays is not touched. */
+/* The stretch of the log that is in the page, however much was said. Draws by comparing the rows that should be there
+   with those that are, so drawing twice changes nothing and what stays is not touched. */
 
 import { dayRow, emptyRow, label, line, newRow } from "chat/lines";
 import { following } from "chat/log";
@@ -7,7 +7,8 @@ import { dress, newMessage } from "chat/message";
 import { dayInWords, dayOf } from "chat/time";
 import { say } from "chat/words";
 
-const MOST = 400;  // messages in the page; beyond it the far end leaves
+const MOST = 240;  // messages in the page; beyond it the far end leaves
+const MOST_AT_TAIL = 150;  // while the newest is in sight: a busy room pays for each row
 const STEP = 60;
 const TOGETHER_MS = 5 * 60_000;  // one person's messages this close stand under one name
 
@@ -15,13 +16,13 @@ export class Timeline {
   #from = 0;  // the window: items[#from] … items[#to - 1]
   #to = 0;
   #rows = new Map();  // key -> li
+  endsAtTail = false;  // what is drawn
 
   /* *pending* gives the views of what is not in the log yet; *isMine* knows one's own id; *stuck* tells whether the
      reader is at the newest, so that the oldest may leave; *unread* gives {id, read}: before which message the line
-     of what is new stands, and whether it has done its work. `show(id)` is for everybody: it brings the message into
-     sight, from wherever it is. */
-  constructor({ list, log, pending, isMine, stuck, unread, show }) {
-    Object.assign(this, { list, log, pending, isMine, stuck, unread, show });
+     of what is new stands, and whether it is done. `show(id)` is for all: it brings that message into sight. */
+  constructor(parts) {
+    Object.assign(this, parts);  // list, log, pending, isMine, stuck, unread, show
   }
 
   get atTail() {
@@ -42,8 +43,7 @@ export class Timeline {
 
   /* The id behind which the server has more to show, likewise. */
   get below() {
-    const next = this.log.items[this.#to];
-    return next?.hole ? next.id : null;
+    return this.log.items[this.#to]?.hole ? this.log.items[this.#to].id : null;
   }
 
   /* The log's items moved: *count* came in at *place*, or went. */
@@ -104,17 +104,18 @@ export class Timeline {
       const row = this.#rows.get(key) ?? make();
       dressRow?.(row);
       rows.set(key, row);
-      if (row === place) place = place.nextElementSibling;
-      else this.list.insertBefore(row, place);
+      if (row === place) place = place.nextElementSibling; else this.list.insertBefore(row, place);
     }
     for (const [key, row] of this.#rows) if (!rows.has(key)) row.remove();
     this.#rows = rows;
+    this.endsAtTail = this.atTail;
   }
 
-  /* Beyond MOST, drop the newest when someone reads upwards, else the oldest. */
+  /* Beyond the most, drop the newest when someone reads upwards, else the oldest. */
   #shorten(readingUp) {
-    if (this.#to - this.#from <= MOST) return;
-    if (readingUp) this.#to = this.#from + MOST; else this.#from = this.#to - MOST;
+    const most = this.stuck() ? MOST_AT_TAIL : MOST;
+    if (this.#to - this.#from <= most) return;
+    if (readingUp) this.#to = this.#from + most; else this.#from = this.#to - most;
   }
 
   /* What should be in the page, in order: [key, how to make the row, how to dress it]. */
@@ -136,8 +137,7 @@ export class Timeline {
   }
 
   *#message(view, last, lastDay, unread) {
-    const day = dayOf(view.time);
-    const key = view.key ?? view.id;
+    const [day, key] = [dayOf(view.time), view.key ?? view.id];
     if (day !== lastDay) yield [`day:${day}:${key}`, dayRow, (row) => label(row, dayInWords(view.time))];
     const isNew = unread !== null && unread.id === view.id;
     if (isNew) yield [`new:${key}`, newRow, (row) => row.classList.toggle("read", unread.read)];
