@@ -7,7 +7,7 @@ const LONGEST_MS = 250;
 const FRAME_MS = 16;
 
 export class Pace {
-  #asked = false;
+  isAsked = false;
   #until = 0;
 
   constructor(draw) {
@@ -15,8 +15,8 @@ export class Pace {
   }
 
   ask() {
-    if (this.#asked) return;
-    this.#asked = true;
+    if (this.isAsked) return;
+    this.isAsked = true;
     const rest = this.#until - performance.now();
     if (rest > FRAME_MS) setTimeout(() => this.#next(), rest); else this.#next();
   }
@@ -24,7 +24,7 @@ export class Pace {
   #next() {
     requestAnimationFrame(() => {
       const began = performance.now();
-      this.#asked = false;
+      this.isAsked = false;
       this.draw();
       setTimeout(() => this.#rest(performance.now() - began));  // when the frame is out
     });

@@ -13,7 +13,7 @@ export class Reader {
   #pace = new Pace(() => this.#drawNow());
   #hold = null;  // {row, edge}: the first message in sight, and where in sight it ends (its name may come or go)
   #top = 0;  // px: as far as it was scrolled then
-  #sizes;  // pictures, fonts and opened things change a row's height long after it was drawn
+  #sizes;  // pictures and fonts change a row long after it was drawn
   #watched = new Set();  // the rows that were observed
 
   /* *ready* tells whether the log is known yet; *seen* is told when someone looks at what is in sight. */
@@ -25,7 +25,6 @@ export class Reader {
     this.#sizes.observe(list);
   }
 
-  /* Draw soon, once for all that happened until then. */
   draw() {
     this.#pace.ask();
   }
@@ -112,8 +111,9 @@ export class Reader {
     return this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight;
   }
 
-  /* Show more of the log where the reader comes near the end of what is shown. */
+  /* Show more of the log near the end of what is shown; not before all that has come is drawn, lest it slides away. */
   #reach() {
+    if (this.#pace.isAsked) return;
     if (this.list.scrollTop < AHEAD) this.#reachUp();
     if (this.#below < AHEAD && !this.timeline.atTail) this.#reachDown();
   }
