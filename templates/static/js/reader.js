@@ -68,7 +68,7 @@ export class Reader {
     this.seen();
   }
 
-  /* The callback comes before the next picture is shown. Once for each row: to observe it again would call back again. */
+  /* Called back before the next picture is shown. Once for each row: observing it again would call back again. */
   #watch() {
     for (const row of this.list.children) if (!this.#watched.has(row)) this.#sizes.observe(row);
     this.#watched = new Set(this.list.children);
