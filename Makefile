@@ -12,7 +12,7 @@ OUT ?=
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types format fuzz two-instances rolling parity faults torture torture-mutants screenshots dist clean chromium
+.PHONY: help run test lint types format fuzz two-instances rolling parity faults torture torture-mutants screenshots frames dist clean chromium
 
 help: ## this list
 	@echo "make run PORT=8000 ARGS='--store memory:' starts the chat; all words:"; echo
@@ -61,6 +61,9 @@ faults: .venv/.test ## Redis killed, cut off, trimmed, flushed, frozen, at full 
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots
+
+frames: .venv/.test chromium ## how late a key is answered in a busy room, and how smoothly a long one scrolls
+	@.venv/bin/python -m tests.browser.frames
 
 dist: .venv/.test ## build the sdist and the wheel into dist/
 	@rm -rf build dist *.egg-info

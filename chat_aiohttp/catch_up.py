@@ -20,7 +20,8 @@ from typing import Final, Protocol, TypeVar
 from chat_aiohttp import wire
 from chat_aiohttp.closing import Close
 from chat_aiohttp.errors import Refused
-from chat_aiohttp.events import Event, EventId
+from chat_aiohttp.events import EventId
+from chat_aiohttp.paging import earlier, later
 from chat_aiohttp.rooms import Member
 from chat_aiohttp.shared_reads import SharedReads, View
 from chat_aiohttp.store import Store
@@ -30,8 +31,6 @@ log = logging.getLogger(__name__)
 
 RETRY_S: Final = 0.5
 ANSWERS: Final = 128  # repeats that wait for one reader; whoever repeats more will repeat again
-PAGE_BYTES: Final = 262_144  # an older page is cut to this, and says that there is more
-
 
 Found = TypeVar("Found")
 
@@ -59,12 +58,12 @@ class CatchUp:
         messages."""
         self._own(member, self._catch_up(member, after, history))
 
-    def page(self, member: Member, before: EventId, limit: int) -> None:
-        """Answer with the *limit* messages before *before*. One page at a time: a second request meanwhile is ignored,
-        so one member holds at most one page in memory."""
+    def page(self, member: Member, wish: wire.History) -> None:
+        """Answer with the page that *wish* asks for. One page at a time: a second request meanwhile is ignored, so one
+        member holds at most one page in memory."""
         if member not in self._paging:
             self._paging.add(member)
-            self._own(member, self._page(member, before, limit))
+            self._own(member, self._page(member, wish))
 
     def answer_after(self, member: Member, frame: bytes) -> None:
         """Send *frame* when *member* has caught up: it belongs to what is being read, and must not come before it."""
@@ -117,13 +116,12 @@ class CatchUp:
         for answer in self._answers.pop(member, ()):
             self._switchboard.send(member, answer)
 
-    async def _page(self, member: Member, before: EventId, limit: int) -> None:
+    async def _page(self, member: Member, wish: wire.History) -> None:
         self._switchboard.metrics.log_reads += 1
+        read = later if wish.forward else earlier
         try:
-            page = await self._patiently(member, partial(self._store.before, member.room.key, before, limit))
-            if page is not None:
-                messages, cut = _within(page.events, PAGE_BYTES)
-                frame = wire.history_frame(before, messages, page.more or cut)
+            frame = await self._patiently(member, partial(read, self._store, member.room.key, wish))
+            if frame is not None:
                 await self._switchboard.send_paced(member, frame)
         finally:
             self._paging.discard(member)
@@ -143,13 +141,3 @@ class CatchUp:
             self._switchboard.metrics.gaps += 1
         data = page.data(v1=member.v1, kinds=member.kinds)
         return await self._switchboard.send_paced(member, data) if data else member.is_open
-
-
-def _within(messages: list[Event], limit: int) -> tuple[list[Event], bool]:
-    """The newest of *messages* that fit *limit* bytes, at least one; and whether some were left out."""
-    room = limit
-    for index in range(len(messages) - 1, -1, -1):
-        room -= len(messages[index].body) + 80
-        if room < 0 and index < len(messages) - 1:
-            return messages[index + 1 :], True
-    return messages, False

@@ -223,9 +223,9 @@ class Hub:
             case wire.Rename(name):
                 self.switchboard.charge(member)
                 self.rename(member, name)
-            case wire.History(before, limit):
+            case wire.History():
                 self.switchboard.charge(member)
-                self._catch_up.page(member, before, limit)
+                self._catch_up.page(member, command)
 
     def publish(self, member: Member, send: wire.Send) -> None:
         """Give *send* to the room's log. Its outcome comes as its echo, an ack or an error to *member*. Never waits."""

@@ -59,10 +59,11 @@ class Rename(msgspec.Struct, frozen=True, gc=False):
 
 
 class History(msgspec.Struct, frozen=True, gc=False):
-    """The *limit* messages before *before*, please."""
+    """The *limit* messages before *cursor*, or after it when *forward*, please."""
 
-    before: EventId
+    cursor: EventId
     limit: int
+    forward: bool = False
 
 
 Command = Send | Typing | Ping | Rename | History
@@ -157,12 +158,15 @@ def _decode_rest(text: bytes) -> Command:
 
 
 def _history(fields: dict[str, Any]) -> History:
-    before, limit = fields.get("before"), fields.get("limit", 50)
-    if not isinstance(before, str):
-        raise BadInput("bad_id", "“before” must be a message's id.")
+    forward = "after" in fields
+    if forward and "before" in fields:
+        raise BadInput("bad_id", "Ask for what is “before” an id or “after” one, not for both.")
+    cursor, limit = fields.get("after" if forward else "before"), fields.get("limit", 50)
+    if not isinstance(cursor, str):
+        raise BadInput("bad_id", "“before” or “after” must be a message's id.")
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 100:
         raise BadInput("bad_limit", "“limit” must be a whole number from 1 to 100.")
-    return History(parse_id(before), limit)
+    return History(parse_id(cursor), limit, forward)
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -275,3 +279,13 @@ def history_frame(before: EventId, messages: list[Event], more: bool) -> bytes:
     listed = b",".join([event_json(message) for message in messages])
     tail = b"true" if more else b"false"
     return frame(TEXT, b'{"type":"history","before":"%d-%d","messages":[%b],"more":%b}' % (*before, listed, tail))
+
+
+def later_frame(after: EventId, messages: list[Event], position: EventId, more: bool, gap: Gap | None) -> bytes:
+    """A page of later messages, oldest first. *position*: where it ends, and the next one begins."""
+    listed = b",".join([event_json(message) for message in messages])
+    tail = b"true" if more else b"false"
+    if gap is not None:
+        tail += b',"gap":"%b"' % gap.reason.encode()
+    head = b'{"type":"history","after":"%d-%d","position":"%d-%d",' % (*after, *position)
+    return frame(TEXT, b'%b"messages":[%b],"more":%b}' % (head, listed, tail))

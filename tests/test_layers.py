@@ -31,7 +31,7 @@ FLOORS = {
     "beside the server": ("link", "client"),
     "L1 in-process": ("goodbyes", "outgoing", "poller", "presence", "pulse", "restraint", "rooms", "switchboard"),
     "L2 stores and the outside": ("store.", "accounts", "webhooks"),
-    "L3 use cases": ("attendance", "catch_up", "doors", "echoes", "gate", "hub", "order", "shared_reads"),
+    "L3 use cases": ("attendance", "catch_up", "doors", "echoes", "gate", "hub", "order", "paging", "shared_reads"),
     "configuration": ("config", "settings"),
     "L4 what hangs on the application": ("assets", "keys", "logs", "proxies", "systemd"),
     "L5 web": ("web.",),

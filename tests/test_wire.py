@@ -60,6 +60,7 @@ def test_every_command_of_v1() -> None:
     assert decode_v1(b'{"type": "rename", "name": "A", "message": "x"}', MAX) == Rename("A")
     assert decode_v1(b'{"type": "history", "before": "5-1", "limit": 100}', MAX) == History(EventId(5, 1), 100)
     assert decode_v1(b'{"type": "history", "before": "5-1"}', MAX) == History(EventId(5, 1), 50)
+    assert decode_v1(b'{"type": "history", "after": "5-1"}', MAX) == History(EventId(5, 1), 50, forward=True)
 
 
 @pytest.mark.parametrize("decode", DECODERS)

@@ -35,8 +35,9 @@ _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code 
 
 # What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
 ROOM_MODULES: Final = (
-    *("room", "composer", "connection", "face", "frames", "keep", "log", "message", "name", "outbox", "people"),
-    *("reader", "rooms", "state", "text", "time", "timeline", "wiring", "words"),
+    *("composer", "connection", "face", "frames", "jump", "keep", "lines", "log", "message", "name", "outbox"),
+    *("pace", "pages", "people", "permalink", "read", "reader", "reading", "room", "rooms", "state", "text", "time"),
+    *("timeline", "unread", "wiring", "words"),
 )
 
 

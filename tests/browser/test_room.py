@@ -105,7 +105,7 @@ def test_hostile_text_stays_text(shared_server: ChatServer, arrive: Arrive) -> N
 
     expect(other.page.locator(MESSAGES)).to_have_count(len(HOSTILE))
     assert [text.strip() for text in messages(other.page)] == HOSTILE
-    assert other.page.locator("#chat-log :is(script, img, iframe, object, a)").count() == 0
+    assert other.page.locator(".text :is(script, img, iframe, object, a)").count() == 0
 
 
 def test_addresses_become_links_and_nothing_else_does(shared_server: ChatServer, arrive: Arrive) -> None:

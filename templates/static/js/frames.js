@@ -20,10 +20,13 @@ const frames = {
   live(room, { position, more }) {
     room.log.reached(position);
     if (room.asked === "history") room.log.more = more;
+    const first = !room.known;
     room.known = true;
-    room.busy(null);
+    room.busy();
     room.state.live();
     room.outbox.open();
+    room.pages.open();
+    if (first) room.opened();
   },
 
   /* One's own echo is the ack: only with one's own id is the ref one's own. */
@@ -32,7 +35,7 @@ const frames = {
     room.people.quiet(frame.from);
     const entry = room.ids.has(frame.from) && frame.ref !== undefined && room.outbox.settle(frame.ref);
     const fresh = room.log.add(entry ? { ...frame, key: `ref:${frame.ref}` } : frame);
-    if (fresh && !entry && room.known) room.reader.arrived();
+    if (fresh && !entry && room.known && !room.ids.has(frame.from)) room.arrived();
     room.reader.draw();
   },
 
@@ -44,12 +47,8 @@ const frames = {
     room.reader.draw();
   },
 
-  history(room, { before, messages, more }) {
-    if (before !== room.before) return room.askAgain();
-    messages.forEach((message) => room.log.add(message));
-    room.log.more = more;
-    room.busy(null);
-    room.reader.draw();
+  history(room, frame) {
+    room.pages.got(frame);
   },
 
   edit: amendment((room, frame) => room.log.edit(frame)),

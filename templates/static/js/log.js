@@ -1,6 +1,7 @@
 /* What this page knows of the room's log: items sorted by id, each once. Knows nothing of the DOM.
 
-   An item is a message as the server tells it, or a gap: {gap: reason} in the place where something is missing. */
+   An item is a message as the server tells it; or a gap, {gap: reason}, where something is lost; or a hole,
+   {hole: true}, behind whose id something was not read yet. What is live is always at the end. */
 
 const MOST = 20_000;  // items; beyond it the oldest go, and can be read again from the server
 
@@ -13,7 +14,8 @@ export function compareIds(a, b) {
   return compareDigits(aMs, bMs) || compareDigits(aSeq, bSeq);
 }
 
-const compareItems = (a, b) => compareIds(a.id, b.id) || (a.gap ? 1 : 0) - (b.gap ? 1 : 0);
+const rank = (item) => (item.hole ? 2 : item.gap ? 1 : 0);
+const compareItems = (a, b) => compareIds(a.id, b.id) || rank(a) - rank(b);
 
 export class Log {
   items = [];
@@ -32,11 +34,11 @@ export class Log {
 
   /* Puts *item* in its place; false when it is there already. */
   add(item) {
-    const place = this.#placeOf(item);
+    const place = this.placeOf(item);
     const next = this.items[place];
     if (next && compareItems(next, item) === 0) return false;
     this.items.splice(place, 0, item);
-    if (!item.gap) this.#byId.set(item.id, item);
+    if (rank(item) === 0) this.#byId.set(item.id, item);
     this.moved(place, 1);
     if (this.items.length > MOST) this.#drop(0);
     return true;
@@ -45,6 +47,27 @@ export class Log {
   /* The room went on to *id*, with whatever kind of event. */
   reached(id) {
     if (this.cursor === null || compareIds(id, this.cursor) > 0) this.cursor = id;
+  }
+
+  /* *messages* are all there are right before *before*; *more*: older ones are kept. It may be an island. */
+  earlier(before, messages, more) {
+    const place = this.placeOf({ id: before });
+    const [hole, next] = [this.items[place - 1], this.items[place]];
+    messages.forEach((message) => this.add(message));
+    if (place === 0) this.more = more;
+    else if (hole.hole && (!more || compareIds(messages[0].id, hole.id) <= 0)) this.#drop(this.items.indexOf(hole));
+    const unknown = place === 0 || hole.hole;
+    if (messages.length && unknown && next && next.id !== before) this.add({ id: messages.at(-1).id, hole: true });
+  }
+
+  /* *messages* are all there are behind the hole at *after*, up to *position*; *more*: later ones are kept. */
+  later(after, messages, position, more) {
+    const place = this.placeOf({ id: after, hole: true });
+    if (!this.items[place]?.hole || this.items[place].id !== after) return;
+    const next = this.items[place + 1];
+    this.#drop(place);
+    messages.forEach((message) => this.add(message));
+    if (more && (!next || compareIds(position, next.id) < 0)) this.add({ id: position, hole: true });
   }
 
   edit({ target, message, time }) {
@@ -81,16 +104,11 @@ export class Log {
 
   /* The text of the log, one message a line, as the tutorial's text area has it. */
   get text() {
-    return this.items.map((item) => (item.gap ? "" : `${item.message}\n`)).join("");
+    return this.items.map((item) => (rank(item) ? "" : `${item.message}\n`)).join("");
   }
 
-  /* Where to read on backwards; null when nothing is known at all. */
-  get start() {
-    const first = this.items.find((item) => !item.gap);
-    return first ? first.id : afterwards(this.cursor);
-  }
-
-  #placeOf(item) {
+  /* Where *item* is, or would be: the first place whose item is not before it. */
+  placeOf(item) {
     let low = 0;
     let high = this.items.length;
     if (high && compareItems(this.items[high - 1], item) < 0) return high;  // nearly always
@@ -103,7 +121,7 @@ export class Log {
 
   #drop(place) {
     const [item] = this.items.splice(place, 1);
-    this.#byId.delete(item.id);
+    if (rank(item) === 0) this.#byId.delete(item.id);
     if (place === 0) this.more = true;
     this.moved(place, -1);
   }
@@ -116,8 +134,8 @@ export class Log {
   }
 }
 
-function afterwards(id) {
-  if (id === null) return null;
+/* The smallest id after *id*. */
+export function following(id) {
   const [ms, seq] = id.split("-");
   return `${ms}-${BigInt(seq) + 1n}`;
 }

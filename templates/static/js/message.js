@@ -2,11 +2,13 @@
    changed, so a pending message settles in place and a screen reader isn't told twice. */
 
 import { faceOf } from "chat/face";
+import { linked } from "chat/permalink";
 import { isOnlyEmoji, nodesOf } from "chat/text";
 import { briefly, hourAndMinute, stamp } from "chat/time";
 import { say } from "chat/words";
 
 const parts = new WeakMap();  // li -> {part: what it shows}
+const worn = new WeakMap();  // li -> the view it shows, as it was then
 
 export function newMessage() {
   const item = element("li", "msg");
@@ -20,6 +22,7 @@ export function newMessage() {
 
 /* *view*: {id, key, ref, from, name, time, message, edited, reactions, state, words}; *first*: of its author's row. */
 export function dress(item, view, first, isMine) {
+  if (!isNews(item, { ...view, first, mine: isMine(view.from) })) return;
   const [margin, body] = item.children;
   const [byline, text, after] = body.children;
   item.dataset.id = view.id ?? "";
@@ -28,8 +31,8 @@ export function dress(item, view, first, isMine) {
     item.classList.toggle("pending", view.state === "waiting" || view.state === "sent");
     item.classList.toggle("failed", view.state === "failed");
   });
-  part(item, "margin", [first, view.from, view.time], () => margin.replaceChildren(marginOf(view, first)));
-  part(item, "byline", [first, view.name, view.time], () => byline.replaceChildren(bylineOf(view, first)));
+  part(item, "margin", [first, view.from, view.time, view.id], () => margin.replaceChildren(marginOf(view, first)));
+  part(item, "byline", [first, view.name, view.time, view.id], () => byline.replaceChildren(bylineOf(view, first)));
   part(item, "text", [view.message], () => {
     text.replaceChildren(...nodesOf(view.message));
     text.classList.toggle("large", isOnlyEmoji(view.message));
@@ -39,11 +42,19 @@ export function dress(item, view, first, isMine) {
   });
 }
 
+/* Whether anything about *view* is other than *item* shows: in a busy room each row is asked in each frame. */
+function isNews(item, view) {
+  const known = worn.get(item);
+  if (known && Object.keys(view).every((key) => view[key] === known[key])) return false;
+  worn.set(item, view);
+  return true;
+}
+
 function part(item, name, shows, build) {
   const signature = JSON.stringify(shows);
-  const worn = parts.get(item);
-  if (worn[name] === signature) return;
-  worn[name] = signature;
+  const known = parts.get(item);
+  if (known[name] === signature) return;
+  known[name] = signature;
   build();
 }
 
@@ -51,7 +62,7 @@ function marginOf(view, first) {
   if (first) return faceOf(view.from);
   const time = stamp(view.time, briefly(view.time));
   time.className = "gutter";
-  return time;
+  return linked(view.id, time);
 }
 
 function bylineOf(view, first) {
@@ -59,7 +70,7 @@ function bylineOf(view, first) {
   who.textContent = first ? view.name : `${view.name}: `;
   if (!first) return who;  // a screen reader hears who goes on speaking
   const header = element("header");
-  header.append(who, stamp(view.time, hourAndMinute(view.time)));
+  header.append(who, linked(view.id, stamp(view.time, hourAndMinute(view.time))));
   return header;
 }
 

@@ -4,18 +4,15 @@ import { Composer } from "chat/composer";
 import { Connection } from "chat/connection";
 import { hear } from "chat/frames";
 import { always, here } from "chat/keep";
-import { Log } from "chat/log";
 import { Name } from "chat/name";
 import { Outbox } from "chat/outbox";
 import { People } from "chat/people";
-import { Reader } from "chat/reader";
+import { reading } from "chat/reading";
 import { visit } from "chat/rooms";
 import { State } from "chat/state";
-import { Timeline } from "chat/timeline";
 import { wire } from "chat/wiring";
 import { page, say } from "chat/words";
 
-const PAGE = 50;  // messages asked for when reading back
 const TRIES_BY_NAME = 3;  // then without the name: a refused upgrade doesn't say why
 
 const at = (id) => document.getElementById(id);
@@ -27,17 +24,13 @@ const room = {
   ids: new Set(),  // every id we have had: a server that forgot our session gives another one
   known: false,  // has the log been read to its end once?
   asked: "",  // what this connection asked for: history or after
-  before: null,  // the id before which older messages are on their way
   attempts: 0,
-  named, unnamed, notice, busy, askAgain,
+  named, unnamed, notice,
 };
 
 const isMine = (id) => room.ids.has(id);
 const pending = () => room.outbox.views(room.me);
-const stuck = () => room.reader.stuck;
-const log = room.log = new Log({ moved: (place, count) => room.timeline.moved(place, count) });
-const timeline = room.timeline = new Timeline({ list, log, pending, isMine, stuck });
-room.reader = new Reader({ list, button: at("newest"), timeline, log, older, ready: () => room.known });
+Object.assign(room, reading(room, { list, button: at("newest"), isMine, pending, notice }));
 
 const mine = room.mine = new Name({ rename });
 const column = { list: at("people-list"), label: at("people-label") };
@@ -66,7 +59,7 @@ function address() {
 function changed(state, { code }) {
   if (state === "open") return;
   room.outbox.shut();
-  busy(null);
+  room.pages.lost();
   if (state === "ended") {
     room.state.ended(code);
     room.outbox.fail("");
@@ -79,28 +72,6 @@ function transmit({ ref, text }) {
 
 function typing() {
   room.connection.tell({ type: "typing" });
-}
-
-// -- reading
-
-/* From the newest we know; a page already on its way is waited for. */
-function older() {
-  const before = room.log.start;
-  if (room.before !== null || !room.known || before === null) return;
-  if (room.connection.ask({ type: "history", before, limit: PAGE })) busy(before);
-}
-
-/* Another page came than the one we wait for: the server answers one at a time and leaves out the rest. */
-function askAgain() {
-  if (room.before === null) return;
-  busy(null);
-  older();
-}
-
-/* While older messages come in, a screen reader shall not read them out as if they were said now. */
-function busy(before) {
-  room.before = before;
-  list.setAttribute("aria-busy", before !== null || !room.known);
 }
 
 // -- writing
@@ -145,5 +116,5 @@ function named(title) {
 Object.defineProperty(list, "value", { get: () => room.log.text });  // as the tutorial's text area has it
 named(page.room.title);
 room.mine.show(room.me);
-wire({ connection: room.connection, outbox: room.outbox, at });
+wire({ connection: room.connection, outbox: room.outbox, notice, at });
 room.connection.start();

@@ -1,13 +1,15 @@
 /* What the browser tells the room: back to the page, back on the net, buttons, keys. */
 
+import { copyLink } from "chat/permalink";
 import { say } from "chat/words";
 
 const AWAY_MS = 20_000;  // hidden for longer, and the link may have died unnoticed
 const QUIET_MS = 30_000;  // nothing heard for so long while someone looks: ask, lest "Live" be a lie
 const WIDE = matchMedia("(min-width: 1021px)");
 
-export function wire({ connection, outbox, at }) {
+export function wire({ connection, outbox, notice, at }) {
   wakeful(connection);
+  permalinks(at("chat-log"), notice);
   failures(at("chat-log"), outbox);
   drawer(at("people-toggle"), at("people"), at("chat-message-input"));
   copying(at("copy-link"));
@@ -38,6 +40,14 @@ function failures(list, outbox) {
     const { do: what, ref } = target.closest("button[data-do]")?.dataset ?? {};
     if (what === "again") outbox.again(ref);
     if (what === "discard") outbox.discard(ref);
+  });
+}
+
+/* A click on a message's time goes there, which is what a link does by itself, and takes the address along. */
+function permalinks(list, notice) {
+  list.addEventListener("click", ({ target }) => {
+    const link = target.closest(".permalink");
+    if (link) copyLink(link.closest(".msg").dataset.id, notice);
   });
 }
 
