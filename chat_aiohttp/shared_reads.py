@@ -42,6 +42,10 @@ class View:
     def __len__(self) -> int:
         return len(self._read.page().events) - self._start
 
+    def is_end(self, position: EventId) -> bool:
+        """Whether nothing more was kept behind it, and the room, at *position*, has not gone on since."""
+        return not self.more and self.position >= position
+
     def data(self, *, v1: bool, kinds: frozenset[str]) -> bytes:
         """The frames for a member who is sent these *kinds*, the gap first."""
         head = gap_frame(self.gap, v1=v1) if self.gap is not None else b""
@@ -111,7 +115,7 @@ class SharedReads:
                 waited = True  # for one at most: then this one reads for itself
                 await self._result(read)
             view = read.view_after(cursor)
-            if view is not None and (len(view) or view.gap is not None or view.position >= room.position):
+            if view is not None and (len(view) or view.gap is not None or view.is_end(room.position)):
                 return view
         return await self._result(self._begin(room, PAGE, cursor, self._store.after(room.key, cursor, PAGE)))
 

@@ -169,6 +169,18 @@ async def test_long_histories_go_page_by_page_for_all(log: Log) -> None:
     assert all(pages == everything[0] for pages in everything)
 
 
+async def test_who_has_read_a_page_to_its_end_gets_the_next_one_also_while_the_room_is_behind(log: Log) -> None:
+    ids = await log.say(PAGE + 1)
+    log.room.position = ids[0]  # as where another instance wrote the rest, and the follower lags
+    await log.reads.after(log.room, NOTHING)
+
+    async with asyncio.timeout(5):
+        rest = await log.reads.after(log.room, ids[PAGE - 1])
+
+    assert rest.position == ids[PAGE]
+    assert log.shown(rest) == await log.alone(ids[PAGE - 1]) != b""
+
+
 async def test_what_was_deleted_is_not_given_out_again(log: Log) -> None:
     ids = await log.say(3)
     before = log.shown(await log.reads.after(log.room, NOTHING))
