@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from chat_aiohttp import wire
 from chat_aiohttp.catch_up import CatchUp
-from chat_aiohttp.events import Draft, Event, EventId, Page
+from chat_aiohttp.events import Draft, Event, EventId
 from chat_aiohttp.hub import Hub
 from chat_aiohttp.order import SenderOrder
 from chat_aiohttp.rooms import Member, Room, RoomRegistry
+from chat_aiohttp.shared_reads import View
 from chat_aiohttp.store import redis_append, redis_streams
 from chat_aiohttp.store.local import RecentRefs
 from chat_aiohttp.store.redis_follow import Follower
@@ -67,22 +68,19 @@ def refs_are_forgotten() -> None:
 
 @defect("sqlite", LINES, "lost")
 def a_resume_begins_one_too_late() -> None:
-    patch(
-        CatchUp,
-        "_send",
-        lambda old, self, member, page: old(self, member, Page(page.events[1:], page.position, page.more, page.gap)),
-    )
+    def data(old: Any, self: View, **member: Any) -> bytes:
+        return bytes(old(View(self._read, self._read.page(), self._start + 1, self.gap), **member))
+
+    patch(View, "data", data)
 
 
 @defect("sqlite", LINES, "again")
 def a_resume_begins_one_too_early() -> None:
-    patch(
-        CatchUp,
-        "_send",
-        lambda old, self, member, page: old(
-            self, member, Page([*page.events[:1], *page.events], page.position, page.more, page.gap)
-        ),
-    )
+    def data(old: Any, self: View, *, v1: bool, kinds: frozenset[str]) -> bytes:
+        first = self._read.frames(kinds)[self._start : self._start + 1]
+        return b"".join([*first, old(self, v1=v1, kinds=kinds)])
+
+    patch(View, "data", data)
 
 
 @defect("sqlite", LINES, "lost", "again")
