@@ -16,6 +16,7 @@ from playwright.sync_api import Page, Response, expect
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
 from tests.browser.visitor import wait_for_log
+from tests.test_docs import ROOT, blocks
 
 MOST_BYTES = 60 * 1024  # of a room's first load, as they come over the wire
 
@@ -127,6 +128,7 @@ def other_site(tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
 def test_another_sites_frame_shows_the_room_and_knows_nobody(
     tmp_path: Path, other_site: http.server.ThreadingHTTPServer, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (documented,) = blocks(ROOT / "docs/embed.md", "html")
     origin = f"http://localhost:{other_site.server_port}"
     monkeypatch.setenv("CHAT_SERVER_EMBED_ORIGINS", origin)
     server = ChatServer(tmp_path).start()
@@ -135,7 +137,7 @@ def test_another_sites_frame_shows_the_room_and_knows_nobody(
         visitor.expected += ["frame-ancestors", "status of 404"]
         visitor.faults = _Forgiving(origin)
         (tmp_path / "site" / "index.html").write_text(
-            f'<!doctype html><title>Docs</title><iframe src="{server.address}/embed/help/" height=420></iframe>'
+            f"<!doctype html><title>Docs</title>{documented.replace('https://chat.example.org', server.address)}"
             f'<iframe src="{server.room("help")}"></iframe>'
         )
         page = visitor.enter("help")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from chat_aiohttp.config import Config, LimitsTable
 from chat_aiohttp.errors import Refused
+from tests.test_docs_protocol import literal_frames
 from tests.web.chat_client import Server
 
 FAR = {"X-Forwarded-For": "192.0.2.7"}
@@ -77,3 +79,16 @@ async def test_without_its_log_a_search_is_refused_for_now(server: Server, monke
     status, fields = await ask(server, q="x")
 
     assert (status, fields["error"], fields["retryable"]) == (503, "log_away", True)
+
+
+async def test_a_search_is_answered_as_the_page_says(server: Server) -> None:
+    (literal,) = map(json.loads, literal_frames("server v1 search"))
+    ada = await server.v1(name="Ada")
+    await ada.say("hi", "k3v9x2")
+    await ada.next("message")
+
+    async with server.client.get("/chat/lobby/search?q=hi") as answer:
+        told = await answer.json()
+
+    assert told.keys() == literal.keys()
+    assert told["found"][0].keys() - {"ref"} == literal["found"][0].keys()
