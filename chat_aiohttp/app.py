@@ -24,7 +24,7 @@ from chat_aiohttp.limits import IntakeRules, Rate
 from chat_aiohttp.proxies import Proxies
 from chat_aiohttp.routes import add_routes
 from chat_aiohttp.store import Retention, Store
-from chat_aiohttp.web import middlewares, pages
+from chat_aiohttp.web import middlewares, pages, rooms, search
 
 _DAY_S = 86_400
 _REQUEST_BYTES = 65_536
@@ -41,9 +41,10 @@ def create_app(config: Config, *, store_url: str, capacity: int = 1_000_000) -> 
     app[keys.CAPACITY] = capacity
     app[keys.HUB] = _hub(config, store_url)
     app.on_response_prepare.append(middlewares.security_headers)
-    app.on_response_prepare.append(middlewares.session_cookie)
     app.cleanup_ctx.append(_running)
     pages.setup(app)
+    rooms.setup(app)
+    search.setup(app)
     add_routes(app)
     return app
 

@@ -56,7 +56,11 @@ class Assets:
         self.folder = folder or templates_dir()
         self._by_path = {asset.path: asset for asset in _load(self.folder / "static")}
         self.import_map = json.dumps({"imports": self._imports()}, separators=(",", ":"))
-        self.csp = _policy(self.import_map)
+        self.csp = self.policy()
+
+    def policy(self, ancestors: str = "'none'") -> str:
+        """The Content-Security-Policy of a page that only *ancestors*, origins divided by spaces, may frame."""
+        return _policy(self.import_map, ancestors)
 
     def get(self, path: str) -> Asset | None:
         """The file that lies at *path* under static/, or None."""
@@ -65,6 +69,11 @@ class Assets:
     def url(self, path: str) -> str:
         """The address of *path*, its hash included. Raises KeyError when there is no such file."""
         return self._by_path[path].url
+
+    @property
+    def urls(self) -> list[str]:
+        """The addresses of all files."""
+        return [asset.url for asset in self._by_path.values()]
 
     def modules(self, *names: str) -> list[str]:
         """The addresses of the modules called *names*, to be fetched at once instead of one import after the other."""
@@ -89,7 +98,7 @@ def _asset(path: str, body: bytes) -> Asset:
     return Asset(path, sha256(body).hexdigest()[:12], _TYPES[suffix], body, packed if len(packed) < len(body) else None)
 
 
-def _policy(import_map: str) -> str:
+def _policy(import_map: str, ancestors: str) -> str:
     map_hash = b64encode(sha256(import_map.encode()).digest()).decode()
     return "; ".join(
         (
@@ -102,7 +111,7 @@ def _policy(import_map: str) -> str:
             "worker-src 'self'",
             "form-action 'self'",
             "base-uri 'none'",
-            "frame-ancestors 'none'",
+            f"frame-ancestors {ancestors}",
             "require-trusted-types-for 'script'",
             "trusted-types chat",
         )

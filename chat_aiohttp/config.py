@@ -34,6 +34,10 @@ class ServerTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tuple[Annotated[str, Meta(pattern=r"^https?://[^/?#@\s]+\Z")], ...],
         Meta(description="a list of origins such as https://docs.example.org, without a path"),
     ] = ()
+    embed_origins: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^https?://[^/?#@\s;,']+\Z")], ...],
+        Meta(description="a list of origins such as https://docs.example.org, without a path"),
+    ] = ()
     trusted_proxies: Annotated[
         Strings, Meta(description="a list of networks such as 127.0.0.1/32 or fd00::/8, no bits set beyond the mask")
     ] = ("127.0.0.1/32", "::1/128")
@@ -94,6 +98,8 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_new_room_burst: Burst = 60
     address_messages_per_second: PerSecond = 200.0
     address_message_burst: Burst = 2000
+    address_searches_per_second: PerSecond = 1.0
+    address_search_burst: Burst = 20
     room_members: UpTo = 0
     room_messages_per_second: PerSecond = 200.0
     room_message_burst: Burst = 1000

@@ -26,7 +26,7 @@ from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
 from chat_aiohttp.echoes import Echoes
 from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused, Unknown
-from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Gap, RoomLine
+from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Found, Gap, RoomLine
 from chat_aiohttp.frames import TEXT
 from chat_aiohttp.gate import Gate, GateRules
 from chat_aiohttp.limits import IntakeRules
@@ -340,6 +340,11 @@ class Hub:
     async def rooms(self, limit: int) -> list[RoomLine]:
         """The lobby. Raises Refused while the log is away."""
         return await self.store.rooms(limit)
+
+    async def search(self, room: str, query: str, before: EventId | None, limit: int) -> Found:
+        """The messages of *room* that hold *query*; see Store.search. Raises BadInput, and Refused while the log is
+        away."""
+        return await self.store.search(room, query, before=before, limit=limit)
 
     async def drain(self, deadline_s: float) -> None:
         """Settle what is under way, then send everybody away, to come back spread out. Ends within *deadline_s*."""

@@ -15,6 +15,7 @@ from time import monotonic
 
 import pytest
 
+from chat_aiohttp import settings
 from chat_aiohttp.sessions import query_session
 from tests.crowd import Listener, listen, say
 from tests.instances import Instance, running
@@ -150,6 +151,14 @@ def test_every_command_of_the_readme_is_one_we_have() -> None:
     assert all(re.search(rf"^{word}:", makefile, re.MULTILINE) for word in words)
     assert flags
     assert [flag for flag in flags if flag not in help_text] == []
+
+
+def test_the_configuration_that_embedding_asks_for_is_one(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(blocks(ROOT / "docs/embed.md", "toml")[0])
+
+    loaded = settings.load(file=tmp_path / "config.toml", environ={}, flags={})
+
+    assert loaded.config.server.embed_origins == ("https://docs.example.org",)
 
 
 def test_nginx_takes_the_documented_configuration(tmp_path: Path) -> None:

@@ -39,6 +39,14 @@ def line(room: RoomLine, language: Language, url: URL, now_ms: float) -> Line:
     return Line(room.title, url, room.people, last.name, text, _ago(language, now_ms - room.active_ms), iso)
 
 
+def fields(room: RoomLine, path: str) -> dict[str, object]:
+    """*room* for a page's module, which says how long ago in its own words."""
+    last = _said(room.last)
+    said = " ".join(last.message.split())[:SAID_CHARS]
+    line = {"title": room.title, "path": path, "people": room.people, "name": last.name, "said": said}
+    return {**line, "at": room.active_ms}
+
+
 def _said(body: bytes | None) -> _Said:
     """The last message; an empty one when there is none, or when it is of a kind that is new to us."""
     try:

@@ -1,4 +1,4 @@
-"""What every answer has in common: errors as pages or lines, security headers, the session cookie. Layer 5."""
+"""What every answer has in common: errors as pages or lines, security headers. Layer 5."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from aiohttp import web
 
 from chat_aiohttp import keys
 from chat_aiohttp.errors import Limited, Refused
-from chat_aiohttp.web.identity import give_cookie
 from chat_aiohttp.web.pages import render_error
 
 log = logging.getLogger(__name__)
@@ -22,7 +21,6 @@ MAX_WAIT_S: Final = 3600.0  # a Retry-After beyond it helps nobody
 _FULL: Final = ("full", "room_full")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",  # a room's name is in its address
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -51,17 +49,13 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response(status=500, text="The server failed. It has been noted.\n")
 
 
-async def session_cookie(request: web.Request, response: web.StreamResponse) -> None:
-    """Give a browser that opens a page its session (on_response_prepare: a socket's handshake doesn't pay for it)."""
-    if response.content_type == "text/html" and response.status == 200:
-        give_cookie(request, response, secure=request.app[keys.PROXIES].peer(request).scheme == "https")
-
-
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """On every answer (on_response_prepare)."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Content-Security-Policy", request.app[keys.ASSETS].csp)
+    if "Content-Security-Policy" not in response.headers:  # else the page says itself who may frame it (web/embed.py)
+        response.headers["Content-Security-Policy"] = request.app[keys.ASSETS].csp
+        response.headers["X-Frame-Options"] = "DENY"
 
 
 def _wants_page(request: web.Request) -> bool:

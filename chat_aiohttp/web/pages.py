@@ -24,6 +24,7 @@ from chat_aiohttp.assets import Assets
 from chat_aiohttp.errors import NotAName, Refused
 from chat_aiohttp.web import language as languages
 from chat_aiohttp.web import lobby
+from chat_aiohttp.web.identity import give_cookie
 from chat_aiohttp.web.language import Language
 
 INDEX: Final = "/chat/"
@@ -35,9 +36,9 @@ _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code 
 
 # What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
 ROOM_MODULES: Final = (
-    *("composer", "connection", "face", "frames", "jump", "keep", "lines", "log", "message", "name", "outbox"),
-    *("pace", "pages", "people", "permalink", "read", "reader", "reading", "room", "rooms", "state", "text", "time"),
-    *("timeline", "unread", "wiring", "words"),
+    *("composer", "connection", "face", "frames", "jump", "keep", "later", "lines", "log", "message", "name"),
+    *("outbox", "pace", "pages", "people", "permalink", "read", "reader", "reading", "room", "rooms", "session"),
+    *("state", "text", "time", "timeline", "unread", "wiring", "words"),
 )
 
 
@@ -90,11 +91,13 @@ async def index(request: web.Request) -> web.Response:
     """GET /chat/: name a room, or see who is where. ``?room=`` is the form's way in, which needs no script."""
     wanted = request.query.get("room", "")
     if not wanted.strip():
-        return _page(request, "index.html", await _lobby(request))
+        return answer(request, "index.html", await _lobby(request))
     try:
         _, title = names.room_key(wanted)
     except NotAName as refusal:
-        return _page(request, "index.html", {**await _lobby(request), **_refused(request, wanted, refusal)}, status=400)
+        return answer(
+            request, "index.html", {**await _lobby(request), **_refused(request, wanted, refusal)}, status=400
+        )
     raise web.HTTPSeeOther(room_url(title))
 
 
@@ -104,10 +107,10 @@ async def room(request: web.Request) -> web.Response:
     try:
         key, title = names.room_key(wanted)
     except NotAName as refusal:
-        return _page(request, "error.html", _no_such_room(request, wanted, refusal), status=404)
+        return answer(request, "error.html", _no_such_room(request, wanted, refusal), status=404)
     if title != wanted:  # another way to write the same letters; a case that differs is left as it was typed
         raise web.HTTPFound(room_url(title))
-    return _page(request, "room.html", {"title": title, "page": _room_data(request, key, title)})
+    return answer(request, "room.html", {"title": title, "page": room_data(request, key, title), "embed": False})
 
 
 def render_error(request: web.Request, status: int, title: str | None = None, words: str | None = None) -> web.Response:
@@ -116,7 +119,7 @@ def render_error(request: web.Request, status: int, title: str | None = None, wo
     gettext = request.app[LANGUAGES][language_of(request)].gettext.gettext
     known_title, known_words = _FAULTS.get(status, _FAULTS[500])
     context = {"status": status, "heading": gettext(title or known_title), "words": gettext(words or known_words)}
-    return _page(request, "error.html", {"wanted": "", "refusal": "", **context}, status=status)
+    return answer(request, "error.html", {"wanted": "", "refusal": "", **context}, status=status)
 
 
 def _(text: str) -> str:
@@ -133,6 +136,7 @@ _FAULTS: Final = {
     500: (_("Something broke."), _("That is our fault, not yours. It has been noted; try again.")),
     503: (_("One moment."), _("This server is starting, stopping or full. Try again in a few seconds.")),
 }
+NO_EMBEDDING: Final = _("No site may show these rooms in a frame. The operator can name some in server.embed_origins.")
 _NO_ROOM: Final = _("That can't be a room.")
 
 
@@ -141,13 +145,13 @@ def room_url(title: str) -> URL:
     return URL(f"{INDEX}{quote(title, safe='')}/", encoded=True)
 
 
-def _room_data(request: web.Request, key: str, title: str) -> dict[str, Any]:
+def room_data(request: web.Request, key: str, title: str) -> dict[str, Any]:
     """What the room's modules need to know."""
     config = request.app[keys.CONFIG]
     name = quote(title, safe="")
     return {
         **_page_data(request),
-        "site": _site(request),
+        "site": site_of(request),
         "room": {"key": key, "title": title, "path": f"{INDEX}{name}/"},
         "socket": f"/ws/chat/{name}/",
         "history": config.rooms.history,
@@ -168,25 +172,32 @@ def _no_such_room(request: web.Request, wanted: str, refusal: NotAName) -> dict[
     return {"status": 404, "heading": heading, "words": "", **_refused(request, wanted, refusal)}
 
 
-def _site(request: web.Request) -> str:
+def site_of(request: web.Request) -> str:
     """What this place is called."""
     return request.app[keys.CONFIG].server.site_name or request.app[keys.PROXIES].peer(request).host
 
 
-def _page(request: web.Request, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
+def answer(
+    request: web.Request, template: str, context: Mapping[str, Any], status: int = 200, *, cookie: bool = True
+) -> web.Response:
+    """*template*, filled and in the reader's language. With *cookie* it gives whoever has none a session."""
     env = _JINJA[language_of(request)]
-    shared = {"site": _site(request), "here": request.rel_url.raw_path_qs, "page": _page_data(request)}
+    shared = {"site": site_of(request), "here": request.rel_url.raw_path_qs, "page": _page_data(request)}
     response = aiohttp_jinja2.render_template(template, request, {**shared, **context}, app_key=env, status=status)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Vary"] = "Accept-Language, Cookie"
+    if status == 200 and cookie:  # not in on_response_prepare: by then aiohttp has written the cookies down
+        give_cookie(request, response, secure=request.app[keys.PROXIES].peer(request).scheme == "https")
     response.enable_compression()  # no secret is in a page, so BREACH has nothing to measure
     return response
 
 
 async def _lobby(request: web.Request) -> dict[str, Any]:
     """The index' rooms: None when the list is hidden, and a word instead of it while the log is away."""
-    nothing = {"rooms": None, "away": False, "wanted": "", "refusal": ""}
-    if not request.app[keys.CONFIG].rooms.listed:
+    listed = request.app[keys.CONFIG].rooms.listed
+    page = {**_page_data(request), "listed": listed}
+    nothing = {"rooms": None, "listed": listed, "away": False, "wanted": "", "refusal": "", "page": page}
+    if not listed:
         return nothing
     try:
         rooms = await request.app[keys.HUB].rooms(LISTED)

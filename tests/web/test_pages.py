@@ -130,7 +130,7 @@ async def test_the_index_lists_rooms_with_their_last_words(client: Client) -> No
 
 
 async def test_an_empty_index_says_so(client: Client) -> None:
-    assert "No room is open yet." in await text_of(client, "/chat/")
+    assert '<p class="quiet" id="empty">No room is open yet.' in await text_of(client, "/chat/")
 
 
 async def test_the_list_can_be_hidden(aiohttp_client: MakeClient) -> None:
@@ -149,7 +149,8 @@ async def test_the_index_comes_while_the_log_is_away(client: Client, monkeypatch
 
     monkeypatch.setattr(client.app[keys.HUB], "rooms", refuse)
 
-    assert "The list of rooms can't be had right now." in await text_of(client, "/chat/")
+    page = html.unescape(await text_of(client, "/chat/"))
+    assert '<p class="quiet amber" id="away" role="status">The list of rooms can\'t be had right now.' in page
 
 
 async def test_the_site_has_a_name(aiohttp_client: MakeClient) -> None:

@@ -1,7 +1,7 @@
 /* Where one types. Enter sends, Shift+Enter breaks the line, and an Enter that ends a composition (Chinese, Japanese,
    Korean) does neither. Grows with the text, up to a part of the screen. */
 
-import { say } from "chat/words";
+import { page, say } from "chat/words";
 
 const TYPING_MS = 3_000;  // tell others at most this often
 const WARN_FROM = 200;  // characters left
@@ -17,7 +17,7 @@ export class Composer {
     input.addEventListener("keydown", (event) => this.#pressed(event));
     input.addEventListener("input", () => this.#typed());
     document.addEventListener("keydown", (event) => this.#catch(event));
-    input.focus({ preventScroll: true });
+    if (!page.embed) input.focus({ preventScroll: true });  // a frame takes nothing from the page around it
     this.#grow();
   }
 

@@ -1,16 +1,16 @@
-/* The index: keeps "5 min. ago" true, and an empty name from going anywhere. Everything else works without it. */
+/* The index while it is open. Everything on it works without this too. */
 
-import { ago } from "chat/time";
+import { installLater } from "chat/later";
+import { Lobby } from "chat/lobby";
+import { watchName } from "chat/naming";
+import { visited } from "chat/rooms";
+import { page } from "chat/words";
 
-const EVERY_MS = 30_000;
+const at = (id) => document.getElementById(id);
 
-function refresh() {
-  for (const time of document.querySelectorAll(".live time")) time.textContent = ago(Date.parse(time.dateTime));
-}
-
-refresh();
-setInterval(refresh, EVERY_MS);
-
-const input = document.getElementById("room-name-input");
-input.focus({ preventScroll: true });  // autofocus waits for a first drawing: who types blind would lose a letter
-input.addEventListener("input", () => input.removeAttribute("aria-invalid"));
+watchName(at("room-name-input"), at("refusal"));
+const parts = { live: at("live"), empty: at("empty"), away: at("away"), visited: at("visited") };
+const lobby = new Lobby({ ...parts, rooms: visited() });
+lobby.drawVisited([]);
+if (page.listed) lobby.start();
+installLater();

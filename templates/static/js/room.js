@@ -9,6 +9,7 @@ import { Outbox } from "chat/outbox";
 import { People } from "chat/people";
 import { reading } from "chat/reading";
 import { visit } from "chat/rooms";
+import { frameSession } from "chat/session";
 import { State } from "chat/state";
 import { wire } from "chat/wiring";
 import { page, say } from "chat/words";
@@ -53,6 +54,7 @@ function address() {
   url.searchParams.set(room.asked, room.log.cursor ?? page.history);
   const name = room.attempts++ < TRIES_BY_NAME ? always.read("name", "") : "";
   if (name) url.searchParams.set("name", name);
+  if (page.embed) url.searchParams.set("session", frameSession());
   return url.href;
 }
 
@@ -110,11 +112,11 @@ function named(title) {
   at("room-title").textContent = title;
   document.title = `${title} · ${page.site}`;
   room.composer.to(title);
-  visit(at("rooms"), { ...page.room, title });
+  if (!page.embed) visit(at("rooms"), { ...page.room, title });
 }
 
 Object.defineProperty(list, "value", { get: () => room.log.text });  // as the tutorial's text area has it
 named(page.room.title);
 room.mine.show(room.me);
-wire({ connection: room.connection, outbox: room.outbox, notice, at });
+wire({ connection: room.connection, outbox: room.outbox, timeline: room.timeline, notice, at });
 room.connection.start();

@@ -7,6 +7,11 @@ const MOST = 30;  // then the one not visited for longest goes
 const isRoom = (room) => [room?.key, room?.title].every((text) => typeof text === "string") && isPath(room.path);
 const isPath = (path) => /^\/chat\/[^/]+\/$/.test(path);
 
+/* The rooms visited, the last one first: {key, title, path, at}. */
+export function visited() {
+  return always.read("rooms", []).filter(isRoom).sort((a, b) => b.at - a.at);
+}
+
 /* Notes the visit of *room* ({key, title, path}) and shows the list. */
 export function visit(list, room) {
   const known = always.read("rooms", []).filter(isRoom);

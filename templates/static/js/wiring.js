@@ -1,15 +1,18 @@
 /* What the browser tells the room: back to the page, back on the net, buttons, keys. */
 
+import { installLater } from "chat/later";
 import { copyLink } from "chat/permalink";
-import { say } from "chat/words";
+import { page, say } from "chat/words";
 
 const AWAY_MS = 20_000;  // hidden for longer, and the link may have died unnoticed
 const QUIET_MS = 30_000;  // nothing heard for so long while someone looks: ask, lest "Live" be a lie
 const WIDE = matchMedia("(min-width: 1021px)");
 
-export function wire({ connection, outbox, notice, at }) {
+export function wire({ connection, outbox, timeline, notice, at }) {
   wakeful(connection);
   permalinks(at("chat-log"), notice);
+  searching(at("find"), at("talk"), timeline);
+  if (!page.embed) installLater();
   failures(at("chat-log"), outbox);
   drawer(at("people-toggle"), at("people"), at("chat-message-input"));
   copying(at("copy-link"));
@@ -51,6 +54,24 @@ function permalinks(list, notice) {
   });
 }
 
+/* The search comes with its first use: by its button, or by "/" while nobody writes. */
+function searching(button, place, timeline) {
+  let search = null;
+  const open = async () => {
+    const { Search } = await import("chat/search");
+    search ??= new Search({ place, button, title: page.room.title, show: (id) => timeline.show(id) });
+    return search;
+  };
+  button.addEventListener("click", async () => (await open()).toggle());
+  document.addEventListener("keydown", async (event) => {
+    const free = document.activeElement?.matches("body, .log, .log *, .head *");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !free) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    (await open()).open();
+  }, { capture: true });
+}
+
 /* The people's column; on a narrow screen it comes in over the talk. */
 function drawer(button, people, input) {
   const show = (open) => {
@@ -59,7 +80,7 @@ function drawer(button, people, input) {
   };
   const isOpen = () => document.body.dataset.people === "open";
   button.addEventListener("click", () => show(!isOpen()));
-  WIDE.addEventListener("change", () => show(WIDE.matches));
+  WIDE.addEventListener("change", () => show(WIDE.matches && !page.embed));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || WIDE.matches || !isOpen()) return;
     show(false);
@@ -68,7 +89,7 @@ function drawer(button, people, input) {
   document.addEventListener("pointerdown", ({ target }) => {
     if (!WIDE.matches && isOpen() && !people.contains(target) && !button.contains(target)) show(false);
   });
-  show(WIDE.matches);
+  show(WIDE.matches && !page.embed);
 }
 
 function copying(button) {

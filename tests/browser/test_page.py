@@ -1,0 +1,169 @@
+"""The page as a whole: what it weighs, what axe finds, right to left, installed, offline, in another site's frame."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Page, Response, expect
+
+from tests.browser.chat_server import ChatServer
+from tests.browser.conftest import Arrive
+from tests.browser.visitor import wait_for_log
+from tests.test_docs import ROOT, blocks
+
+MOST_BYTES = 60 * 1024  # of a room's first load, as they come over the wire
+
+
+def test_a_rooms_first_load_is_light(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    answers: list[Response] = []
+    visitor.page.on("response", lambda answer: answers.append(answer))
+    page = visitor.enter("weight")
+    page.wait_for_load_state("load")
+
+    weights = {answer.url: answer.request.sizes()["responseBodySize"] for answer in answers}
+
+    assert len(weights) > 20
+    assert sum(weights.values()) < MOST_BYTES, sorted(weights.items(), key=lambda each: -each[1])[:8]
+    kept = [answer for answer in answers if "/static/" in answer.url]
+    assert all("immutable" in answer.headers["cache-control"] for answer in kept)
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme"), [("en-US", "light"), ("en-US", "dark"), ("zh-CN", "light"), ("zh-CN", "dark")]
+)
+def test_axe_finds_nothing_serious(shared_server: ChatServer, arrive: Arrive, language: str, scheme: str) -> None:
+    visitor = arrive(shared_server, locale=language, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce")
+    visitor.expected.append("status of 404")
+    page = visitor.enter(f"axe {language} {scheme}")
+    visitor.say("hello, see https://example.org")
+    expect(page.locator(".msg.pending")).to_have_count(0)
+    page.locator("#find").click()
+    page.locator(".search input").fill("hello")
+    expect(page.locator(".search mark")).to_have_count(1)
+    found = _serious(page)
+    for path in ("/chat/", "/nowhere", "/offline"):
+        page.goto(shared_server.address + path)
+        found += _serious(page)
+
+    assert found == []
+
+
+def _serious(page: Page) -> list[str]:
+    """What axe-core calls serious or critical, with the first node of each."""
+    violations: list[dict[str, Any]] = Axe().run(page).response["violations"]
+    grave = [each for each in violations if each["impact"] in ("serious", "critical")]
+    return [f"{page.url}: {each['id']}: {each['nodes'][0]['html'][:120]}" for each in grave]
+
+
+def test_the_page_can_be_read_from_right_to_left(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, viewport={"width": 1280, "height": 700})
+    page = visitor.enter("غرفة")
+    visitor.say("مرحبا بالجميع")
+    expect(page.locator(".msg.pending")).to_have_count(0)
+    assert page.evaluate("getComputedStyle(document.querySelector('.msg .text')).direction") == "rtl"
+
+    page.evaluate("document.documentElement.dir = 'rtl'")
+
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    nav, people = page.locator(".rooms").bounding_box(), page.locator(".people").bounding_box()
+    assert nav is not None
+    assert people is not None
+    assert nav["x"] > people["x"]
+
+
+def test_offline_the_worker_says_so_and_keeps_no_page(sqlite_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(sqlite_server)
+    visitor.expected += ["status of 504", "net::ERR"]
+    page = visitor.enter("installed")
+    visitor.say("nobody's to keep")
+    page.wait_for_function("navigator.serviceWorker.ready.then(({active}) => active?.state === 'activated')")
+    kept = page.evaluate(
+        """async () => {
+        const requests = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));
+        return requests.flat().map(({ url }) => new URL(url).pathname);
+    }"""
+    )
+    assert kept
+    assert [path for path in kept if not path.startswith("/static/")] == ["/offline"]
+    page.reload()  # from now on the worker answers
+    visitor.is_live()
+
+    sqlite_server.kill()
+    page.goto(sqlite_server.room("installed"))
+
+    expect(page.get_by_role("heading", name="You are offline.")).to_be_visible()
+    expect(page.get_by_role("link", name="Try again")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.body).fontFamily") != ""
+    sqlite_server.start()
+    page.get_by_role("link", name="Try again").click()
+    visitor.is_live()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def other_site(tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
+    """Another site, on another host name than the chat's: files of tmp_path/site."""
+    (tmp_path / "site").mkdir()
+    handler = partial(_Quiet, directory=str(tmp_path / "site"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_another_sites_frame_shows_the_room_and_knows_nobody(
+    tmp_path: Path, other_site: http.server.ThreadingHTTPServer, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (documented,) = blocks(ROOT / "docs/embed.md", "html")
+    origin = f"http://localhost:{other_site.server_port}"
+    monkeypatch.setenv("CHAT_SERVER_EMBED_ORIGINS", origin)
+    server = ChatServer(tmp_path).start()
+    try:
+        visitor = arrive(server)
+        visitor.expected += ["frame-ancestors", "status of 404"]
+        visitor.faults = _Forgiving(origin)
+        (tmp_path / "site" / "index.html").write_text(
+            f"<!doctype html><title>Docs</title>{documented.replace('https://chat.example.org', server.address)}"
+            f'<iframe src="{server.room("help")}"></iframe>'
+        )
+        page = visitor.enter("help")
+        visitor.say("from the chat itself")
+        page.goto(origin)
+        frame = page.frame_locator("iframe").first
+        expect(frame.locator(".msg .text")).to_have_text(["from the chat itself"])
+        frame.locator("#chat-message-input").fill("from the frame")
+        frame.locator("#chat-message-input").press("Enter")
+
+        expect(frame.locator(".msg .text")).to_have_text(["from the chat itself", "from the frame"])
+        expect(frame.locator(".msg.first")).to_have_count(2)  # somebody else, though it is the same browser
+        expect(page.frame_locator("iframe").last.locator("#chat-log")).to_have_count(0)  # the page itself: refused
+        visitor.enter("help")
+        wait_for_log(visitor.page, lambda text: text.endswith("from the frame\n"))
+    finally:
+        server.stop()
+
+
+class _Forgiving(list[str]):
+    """Faults, but for asking *origin*, and for what stands in the second frame's place, which was refused."""
+
+    def __init__(self, origin: str) -> None:
+        super().__init__()
+        self._origin = origin
+
+    def append(self, fault: str) -> None:
+        if self._origin not in fault and "chrome-error" not in fault:
+            super().append(fault)

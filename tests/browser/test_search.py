@@ -1,0 +1,104 @@
+"""Searching a room, and the index while it is open."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.chat_server import ChatServer
+from tests.browser.conftest import Arrive
+from tests.browser.visitor import wait_for_log
+
+
+def test_a_search_marks_its_words_and_leads_to_the_message(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    visitor.expected.append("status of 400")
+    page = visitor.enter("searching")
+    for text in ("The crème brûlée recipe", "something else", "会议室七楼"):
+        visitor.say(text)
+    wait_for_log(page, lambda text: text.count("\n") == 3)
+    page.locator("#chat-log").focus()
+
+    page.keyboard.press("/")
+    expect(page.locator(".search input")).to_be_focused()
+    page.keyboard.type("creme")
+    page.keyboard.press("Enter")
+
+    expect(page.locator(".search mark")).to_have_text(["crème"])
+    expect(page.locator(".search .status")).to_have_text("1 message")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".search li a")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".search")).to_be_hidden()
+    expect(page.locator(".msg.shown")).to_contain_text("brûlée")
+
+    _search(page, "议室")
+    expect(page.locator(".search mark")).to_have_text(["议室"])
+    _search(page, "!!")
+    expect(page.locator(".search .status")).to_contain_text("Search for letters or digits")
+    _search(page, "nowhere")
+    expect(page.locator(".search .status")).to_have_text("Nothing found.")
+    page.keyboard.press("Escape")
+    expect(page.locator("#chat-message-input")).to_be_focused()
+
+
+def _search(page: Page, words: str) -> None:
+    if page.locator(".search").is_hidden():
+        page.locator("#find").click()
+    page.locator(".search input").fill(words)
+    page.locator(".search input").press("Enter")
+
+
+def test_a_slash_in_a_message_is_a_slash(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("slash")
+    page.keyboard.type("/me waves")
+
+    expect(page.locator("#chat-message-input")).to_have_value("/me waves")
+    expect(page.locator(".search")).to_have_count(0)
+
+
+def test_an_open_index_follows_what_is_said(shared_server: ChatServer, arrive: Arrive) -> None:
+    reader, writer = arrive(shared_server), arrive(shared_server)
+    page = reader.page
+    page.clock.install()
+    page.goto(f"{shared_server.address}/chat/")
+    writer.enter("a lively room")
+    writer.say("first words")
+    wait_for_log(writer.page, lambda text: text == "first words\n")
+
+    row = page.locator("#live a", has_text="a lively room")
+    for _ in range(20):  # the server gives a list out for two seconds, and its people are told once a second
+        page.clock.run_for(15_000)
+        if row.locator(".dot").count():
+            break
+        page.wait_for_timeout(250)
+
+    expect(row.locator(".said")).to_contain_text("first words")
+    expect(row.locator(".n")).to_contain_text("1 person here")
+
+
+def test_a_name_is_judged_while_it_is_typed(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server).page
+    page.goto(f"{shared_server.address}/chat/")
+    page.keyboard.type("a/b")
+    expect(page.get_by_role("alert")).to_contain_text("U+002F")
+
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Backspace")
+
+    expect(page.locator("#refusal")).to_be_hidden()
+
+
+def test_the_index_remembers_where_one_has_been(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    visitor.enter("been there")
+    other = arrive(shared_server)
+    visitor.page.evaluate(
+        "localStorage.setItem('chat.rooms', JSON.stringify([{key:'gone',title:'gone',path:'/chat/gone/',at:1}]))"
+    )
+
+    visitor.page.goto(f"{shared_server.address}/chat/")
+    expect(visitor.page.locator("#visited a")).to_have_text(["gone"])
+
+    other.page.goto(f"{shared_server.address}/chat/")
+    expect(other.page.locator("#visited")).to_be_hidden()
