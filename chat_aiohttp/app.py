@@ -41,7 +41,6 @@ def create_app(config: Config, *, store_url: str, capacity: int = 1_000_000) -> 
     app[keys.CAPACITY] = capacity
     app[keys.HUB] = _hub(config, store_url)
     app.on_response_prepare.append(middlewares.security_headers)
-    app.on_response_prepare.append(middlewares.session_cookie)
     app.cleanup_ctx.append(_running)
     pages.setup(app)
     add_routes(app)

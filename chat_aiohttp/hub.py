@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from time import monotonic
@@ -340,6 +340,10 @@ class Hub:
     async def rooms(self, limit: int) -> list[RoomLine]:
         """The lobby. Raises Refused while the log is away."""
         return await self.store.rooms(limit)
+
+    async def unread(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
+        """How much each room's log has after its cursor; see Store.count_after. Raises Refused while it is away."""
+        return await self.store.count_after(cursors, limit)
 
     async def drain(self, deadline_s: float) -> None:
         """Settle what is under way, then send everybody away, to come back spread out. Ends within *deadline_s*."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from chat_aiohttp.web import ops, pages, socket
+from chat_aiohttp.web import ops, pages, socket, unread
 
 
 def add_routes(app: web.Application) -> None:
@@ -13,6 +13,7 @@ def add_routes(app: web.Application) -> None:
         [
             web.get("/", pages.home),
             web.get("/chat/", pages.index, name="index"),
+            web.get("/chat/unread", unread.unread),
             web.get("/chat/{room}/", pages.room, name="room"),
             web.get("/ws/chat/{room}/", socket.room_socket, name="socket", allow_head=False),
             web.get("/static/{hash}/{path:.+}", pages.static, name="static"),

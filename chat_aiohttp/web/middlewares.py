@@ -1,4 +1,4 @@
-"""What every answer has in common: errors as pages or lines, security headers, the session cookie. Layer 5."""
+"""What every answer has in common: errors as pages or lines, security headers. Layer 5."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from aiohttp import web
 
 from chat_aiohttp import keys
 from chat_aiohttp.errors import Limited, Refused
-from chat_aiohttp.web.identity import give_cookie
 from chat_aiohttp.web.pages import render_error
 
 log = logging.getLogger(__name__)
@@ -49,12 +48,6 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if _wants_page(request):
             return render_error(request, 500)
         return web.Response(status=500, text="The server failed. It has been noted.\n")
-
-
-async def session_cookie(request: web.Request, response: web.StreamResponse) -> None:
-    """Give a browser that opens a page its session (on_response_prepare: a socket's handshake doesn't pay for it)."""
-    if response.content_type == "text/html" and response.status == 200:
-        give_cookie(request, response, secure=request.app[keys.PROXIES].peer(request).scheme == "https")
 
 
 async def security_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -24,6 +24,7 @@ from chat_aiohttp.assets import Assets
 from chat_aiohttp.errors import NotAName, Refused
 from chat_aiohttp.web import language as languages
 from chat_aiohttp.web import lobby
+from chat_aiohttp.web.identity import give_cookie
 from chat_aiohttp.web.language import Language
 
 INDEX: Final = "/chat/"
@@ -179,6 +180,8 @@ def _page(request: web.Request, template: str, context: Mapping[str, Any], statu
     response = aiohttp_jinja2.render_template(template, request, {**shared, **context}, app_key=env, status=status)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Vary"] = "Accept-Language, Cookie"
+    if status == 200:
+        give_cookie(request, response)  # here, not in on_response_prepare: by then aiohttp has written the cookies down
     response.enable_compression()  # no secret is in a page, so BREACH has nothing to measure
     return response
 
