@@ -168,4 +168,4 @@ class Store(ABC):
         """The bodies of all instances' live leases of *room*, ours included. Raises Refused while the log is away."""
 
 
-LEASE_S = 60  # after a crash an instance's people are gone within this time
+LEASE_S = 38  # after a crash an instance's people are gone within this time (presence.LEASE_S)
