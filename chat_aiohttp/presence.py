@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chat_aiohttp.wire import text_frame
+from chat_aiohttp.wire import person, text_frame
 
 SHOWN_PEOPLE: Final = 200
 TELL_EVERY_S: Final = 1.0
@@ -149,5 +149,5 @@ def _state(count: int, people: People | None) -> dict[str, Any]:
     return fields
 
 
-def _listed(people: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"id": who, "name": name} for who, name in people]
+def _listed(people: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [person(who, name) for who, name in people]
