@@ -36,9 +36,10 @@ _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code 
 
 # What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
 ROOM_MODULES: Final = (
-    *("composer", "connection", "face", "frames", "jump", "keep", "lines", "log", "message", "name", "outbox"),
-    *("pace", "pages", "people", "permalink", "read", "reader", "reading", "room", "rooms", "state", "text", "time"),
-    *("timeline", "unread", "wiring", "words"),
+    *("beside", "composer", "connection", "drafts", "drawer", "face", "frames", "jump", "keep", "lines", "log"),
+    *("looks", "mentions", "message", "name", "noticing", "outbox", "pace", "pages", "people", "permalink"),
+    *("read", "reader", "reading", "room", "rooms", "state", "text", "time", "timeline", "unread", "wiring"),
+    *("words"),
 )
 
 
@@ -174,9 +175,21 @@ def _site(request: web.Request) -> str:
     return request.app[keys.CONFIG].server.site_name or request.app[keys.PROXIES].peer(request).host
 
 
+def _theme(request: web.Request) -> str:
+    """The colours chosen by hand (cookie ``theme``): light, dark, or empty for the system's. Known to the server so that
+    a page has them from its first line."""
+    chosen = request.cookies.get("theme", "")
+    return chosen if chosen in ("light", "dark") else ""
+
+
 def _page(request: web.Request, template: str, context: Mapping[str, Any], status: int = 200) -> web.Response:
     env = _JINJA[language_of(request)]
-    shared = {"site": _site(request), "here": request.rel_url.raw_path_qs, "page": _page_data(request)}
+    shared = {
+        "site": _site(request),
+        "here": request.rel_url.raw_path_qs,
+        "page": _page_data(request),
+        "theme": _theme(request),
+    }
     response = aiohttp_jinja2.render_template(template, request, {**shared, **context}, app_key=env, status=status)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Vary"] = "Accept-Language, Cookie"
