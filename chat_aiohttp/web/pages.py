@@ -176,8 +176,8 @@ def _site(request: web.Request) -> str:
 
 
 def _theme(request: web.Request) -> str:
-    """The colours chosen by hand (cookie ``theme``): light, dark, or empty for the system's. Known to the server so that
-    a page has them from its first line."""
+    """The colours chosen by hand (cookie ``theme``): light, dark, or empty for the system's. A page has them from its
+    first line, so that nothing flashes."""
     chosen = request.cookies.get("theme", "")
     return chosen if chosen in ("light", "dark") else ""
 

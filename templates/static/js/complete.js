@@ -39,12 +39,13 @@ export class Completion {
 
   async #look() {
     const before = this.input.value.slice(0, this.input.selectionEnd);
-    const name = NAME.exec(before);
-    const emoji = name ? null : EMOJI.exec(before);
-    const asked = (name ?? emoji)?.[1];
-    this.#start = before.length - (asked?.length ?? 0) - 1;
-    if (asked === undefined || this.#left === this.#start) return this.#close(asked === undefined);
-    this.#show(name ? this.#named(asked) : await this.#pictured(asked, before));
+    const name = NAME.exec(before)?.[1];
+    const named = name === undefined ? [] : this.#named(name);
+    const asked = named.length ? name : EMOJI.exec(before)?.[1];
+    if (asked === undefined) return this.#close();
+    this.#start = before.length - asked.length - 1;
+    if (this.#left === this.#start) return this.#close(false);
+    this.#show(named.length ? named : await this.#pictured(asked, before));
   }
 
   #named(asked) {
