@@ -59,11 +59,11 @@ export class Completion {
     this.#emoji ??= (await import("chat/emoji")).EMOJI;
     if (this.input.value.slice(0, this.input.selectionEnd) !== before) return [];  // typed on meanwhile
     const wanted = asked.toLowerCase();
-    const words = ([, keys]) => keys.split(" ");
-    const exact = this.#emoji.filter((each) => words(each).includes(wanted));
-    const begun = this.#emoji.filter((each) => words(each).some((word) => word.startsWith(wanted)));
-    const found = Array.from(new Set([...exact, ...begun])).slice(0, SHOWN);
-    return found.map(([picture, keys]) => ({ text: picture, parts: [picture, `:${fitting(keys, wanted)}:`] }));
+    const found = this.#emoji.flatMap(([picture, keys]) => {
+      const word = keys.split(" ").find((each) => each.startsWith(wanted));
+      return word ? [{ text: picture, word, parts: [picture, `:${word}:`] }] : [];
+    });
+    return found.sort((a, b) => a.word.length - b.word.length).slice(0, SHOWN);  // the closest first; sort is stable
   }
 
   #show(found) {
@@ -112,8 +112,6 @@ export class Completion {
     this.#close();
   }
 }
-
-const fitting = (keys, wanted) => keys.split(" ").find((word) => word.startsWith(wanted));
 
 function option(parts, place) {
   const item = document.createElement("li");
