@@ -19,7 +19,7 @@ from chat_aiohttp.addresses import AddressRules
 from chat_aiohttp.assets import Assets
 from chat_aiohttp.config import Config, LimitsTable
 from chat_aiohttp.gate import GateRules
-from chat_aiohttp.hub import Hub, HubRules
+from chat_aiohttp.hub import Hub, HubRules, May, everybody_may
 from chat_aiohttp.limits import IntakeRules, Rate
 from chat_aiohttp.proxies import Proxies
 from chat_aiohttp.routes import add_routes
@@ -30,16 +30,17 @@ _DAY_S = 86_400
 _REQUEST_BYTES = 65_536
 
 
-def create_app(config: Config, *, store_url: str, capacity: int = 1_000_000) -> web.Application:
+def create_app(
+    config: Config, *, store_url: str, capacity: int = 1_000_000, may: May = everybody_may
+) -> web.Application:
     """The chat as an aiohttp application, for `AppRunner` or as a part of yours. *store_url* as in store.url, not
-    empty;
-    *capacity*: how many sockets it may hold."""
+    empty; *capacity*: how many sockets it may hold; *may*: who may write what (hub.May)."""
     app = web.Application(middlewares=[middlewares.errors], client_max_size=_REQUEST_BYTES)
     app[keys.CONFIG] = config
     app[keys.ASSETS] = Assets()
     app[keys.PROXIES] = Proxies(config.server.trusted_proxies)
     app[keys.CAPACITY] = capacity
-    app[keys.HUB] = _hub(config, store_url)
+    app[keys.HUB] = _hub(config, store_url, may)
     app.on_response_prepare.append(middlewares.security_headers)
     app.cleanup_ctx.append(_running)
     pages.setup(app)
@@ -61,7 +62,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         await hub.store.close()
 
 
-def _hub(config: Config, store_url: str) -> Hub:
+def _hub(config: Config, store_url: str, may: May) -> Hub:
     limits, fanout = config.limits, config.fanout
     rules = HubRules(
         message_chars=limits.message_chars,
@@ -76,7 +77,8 @@ def _hub(config: Config, store_url: str) -> Hub:
         rest=fanout.rest,
     )
     instance = secrets.token_hex(8)
-    return Hub(store=new_store(config, store_url, instance), rules=rules, instance=instance, random=SystemRandom())
+    store = new_store(config, store_url, instance)
+    return Hub(store=store, rules=rules, instance=instance, may=may, random=SystemRandom())
 
 
 def _gate_rules(limits: LimitsTable) -> GateRules:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 
 from chat_aiohttp.presence import (
+    BELIEVED_S,
     RENEW_EVERY_S,
     TELL_EVERY_S,
     People,
@@ -63,7 +64,7 @@ class Attendance:
         for body in leases:
             roster = decode_signal(body)
             if isinstance(roster, Roster):
-                presence.hear(roster, self._clock())
+                presence.hear(roster, self._clock(), BELIEVED_S)
 
     def close(self, key: str) -> None:
         """A room lost its last member here."""
@@ -124,7 +125,7 @@ class Attendance:
             self._publish(room, presence, here, now)
         if presence.changed:
             presence.tell_at = now + TELL_EVERY_S
-            if (frame := presence.diff_frame(here)) is not None:
+            if (frame := presence.diff_frame(here, now)) is not None:
                 room.tell(frame)
                 room.flush()
 

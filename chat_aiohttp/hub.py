@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from time import monotonic
@@ -45,6 +45,17 @@ LONGEST_SPREAD_MS = 8_000  # of a drain's goodbyes: everybody is back within ten
 TYPING_COST = 0.5  # of a message: who types for ever can still not flood
 
 
+May = Callable[[Member, str, str | None], ChatError | None]
+"""The seam for accounts, roles and moderation: may *member* write an event of this kind (events.py) here, about a
+message of this author (a public id; None for a new message)? None: it may; else why not, which its sender is told.
+Asked for each event before any limit, synchronously: it must not wait, so whoever keeps roles elsewhere has them at
+hand by the time a member enters."""
+
+
+def everybody_may(member: Member, kind: str, author: str | None) -> None:
+    """Anybody who is in a room may write in it."""
+
+
 class HubRules(msgspec.Struct, frozen=True):
     """What the hub is configured with: bounds in characters, bytes and seconds."""
 
@@ -61,10 +72,18 @@ class Hub:
     """One process' rooms and everybody in them. `start` in the running loop, `drain` and `stop` at the end."""
 
     def __init__(
-        self, *, store: Store, rules: HubRules, instance: str, clock: Callable[[], float] = monotonic, random: Random
+        self,
+        *,
+        store: Store,
+        rules: HubRules,
+        instance: str,
+        may: May = everybody_may,
+        clock: Callable[[], float] = monotonic,
+        random: Random,
     ) -> None:
         self.store = store
         self.rules = rules
+        self.may = may
         self.draining = False
         self.metrics = Metrics()
         self.gate = Gate(rules.gate, self.metrics)
@@ -165,7 +184,7 @@ class Hub:
         return wire.text_frame(
             {
                 "type": "welcome",
-                "you": {"id": member.id, "name": member.name},
+                "you": wire.person(member.id, member.name),
                 "room": {"key": room.key, "name": room.title},
                 "position": str(room.position),
                 "limits": {"message": rules.message_chars, "name": 32, "frame": rules.frame_bytes},
@@ -252,6 +271,8 @@ class Hub:
 
     def _hindrance(self, member: Member, ref: str | None) -> ChatError | None:
         """Why *member* may not write now; None: it may."""
+        if (denied := self.may(member, MESSAGE, None)) is not None:
+            return denied
         if member.held is not None and self._order.holds(member, ref):
             return Refused("held", "A message before this one was refused. Send that one again first.")
         if self.draining:
@@ -276,11 +297,14 @@ class Hub:
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
 
     def rename(self, member: Member, name: str) -> None:
-        """From now on *member* is called *name*."""
+        """From now on *member* is called *name*, in all its tabs here: a person has one name."""
         try:
-            member.name = person_name(name)
+            known_as = person_name(name)
         except NotAName as error:
             raise BadInput("bad_name", error.words) from None
+        for other in member.room.members():
+            if other.id == member.id:
+                other.name = known_as
         self.attendance.changed(member.room.key)
 
     # -- what the store tells (store.Listener)
@@ -345,6 +369,10 @@ class Hub:
         """The messages of *room* that hold *query*; see Store.search. Raises BadInput, and Refused while the log is
         away."""
         return await self.store.search(room, query, before=before, limit=limit)
+
+    async def unread(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
+        """How much each room's log has after its cursor; see Store.count_after. Raises Refused while it is away."""
+        return await self.store.count_after(cursors, limit)
 
     async def drain(self, deadline_s: float) -> None:
         """Settle what is under way, then send everybody away, to come back spread out. Ends within *deadline_s*."""

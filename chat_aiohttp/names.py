@@ -10,7 +10,8 @@ want them. The rules are those of PRECIS (RFC 8264, 8266) without its exceptions
 A room has a *title*, the name as first written, and a *key*, by which names are compared: folded, and without emoji
 variation selectors, since keyboards disagree about sending them. `room_key(key)` is `(key, key)`: a key is a name too.
 
-Rejected: NFKC, which turns "²" into "2"; confusables (Cyrillic "а" for "a"), which no rule gets right everywhere.
+Rejected: NFKC, which turns "²" into "2"; refusing confusables (Cyrillic "а" for "a"), which no rule gets right
+everywhere. Names of people that look alike are told apart instead: looks.py.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
 """Who is in a room, on all instances together. Layer 1: state only; the clock is passed in, the hub does the talking.
 
 Each instance tells the others who is in its part of a room: a roster, whole each time, so that a lost one is mended
-by the next. A roster is a lease: what is not renewed within LEASE_S is over, so an instance that died leaves no
-ghosts. Rosters travel as signals and as leases in the store (which give a newcomer the state), never in a room's log.
+by the next. A roster is a lease: what is not renewed within LEASE_S is over. Rosters travel as signals and as leases
+in the store (which give a newcomer the state), never in a room's log. An instance that died leaves no ghosts after a
+minute, also for who comes in the meantime and finds its last lease still in the store: that one is believed only until
+its next renewal would have come.
 
-People are persons, not tabs: one public id counts once, on however many connections and instances it is. Members are
-told at most once a second a room; above SHOWN_PEOPLE they get counts, and rosters carry counts."""
+People are persons, not tabs: one public id counts once, on however many connections and instances it is. Who leaves is
+told as gone after LINGER_S, so that a reload, or a move to another instance, shows nothing. Members are told at most
+once a second a room; above SHOWN_PEOPLE they get counts, and rosters carry counts."""
 
 from __future__ import annotations
 
@@ -14,12 +17,14 @@ from typing import Any, Final
 
 import msgspec
 
-from chat_aiohttp.wire import text_frame
+from chat_aiohttp.wire import person, text_frame
 
 SHOWN_PEOPLE: Final = 200
 TELL_EVERY_S: Final = 1.0
-RENEW_EVERY_S: Final = 20.0
-LEASE_S: Final = 60.0  # three renewals
+RENEW_EVERY_S: Final = 12.0
+LEASE_S: Final = 38.0  # three renewals
+BELIEVED_S: Final = 14.0  # a lease from the store, of which nobody knows how old it is: one renewal
+LINGER_S: Final = 5.0  # LEASE_S + BELIEVED_S + LINGER_S and a beat are less than a minute
 
 People = dict[str, str]
 """public id -> name"""
@@ -61,13 +66,16 @@ def decode_signal(body: bytes) -> Roster | Typist | None:
 class RoomPresence:
     """What this instance knows of the people in one room."""
 
-    __slots__ = ("_count_told", "_instance", "_others", "_told", "changed", "publish_at", "tell_at", "unpublished")
+    __slots__ = (
+        "_count_told", "_instance", "_missing", "_others", "_told", "changed", "publish_at", "tell_at", "unpublished",
+    )  # fmt: skip
 
     def __init__(self, instance: str) -> None:
         self._instance = instance
         self._others: dict[str, tuple[float, Roster]] = {}  # instance -> (when its lease ends, its roster)
         self._told: People | None = {}  # what members were last told; None: only a count
         self._count_told = 0
+        self._missing: dict[str, float] = {}  # told as here, and not here: since when
         self.changed = False  # there may be something to tell members
         self.unpublished = False  # our roster is not what others were told
         self.publish_at = 0.0  # when our lease is due for renewal; 0: never published
@@ -77,13 +85,13 @@ class RoomPresence:
         """Our own people as they travel."""
         return _encode(Roster(self._instance, len(here), here if len(here) <= SHOWN_PEOPLE else None))
 
-    def hear(self, roster: Roster, now: float) -> None:
+    def hear(self, roster: Roster, now: float, lease_s: float = LEASE_S) -> None:
         """Another instance told who is there. Our own roster comes back too and is ours to ignore."""
         if roster.instance == self._instance:
             return
         before = self._others.pop(roster.instance, None)
         if roster.count:
-            self._others[roster.instance] = (now + LEASE_S, roster)
+            self._others[roster.instance] = (now + lease_s, roster)
         self.changed |= before is None or before[1] != roster
 
     def expire(self, now: float) -> None:
@@ -107,11 +115,16 @@ class RoomPresence:
         the newcomer too, is right for all. Of whoever came and went between two differences nobody keeps a ghost."""
         return text_frame(_state(self._count_told, self._told))
 
-    def diff_frame(self, here: People) -> bytes | None:
+    def diff_frame(self, here: People, now: float) -> bytes | None:
         """What changed since members were last told; None: nothing that shows."""
-        self.changed = False
         count, people = self.everyone(here)
         told, told_count = self._told, self._count_told
+        if people is not None and told is not None:
+            people = self._with_lingering(people, told, now)
+            count = len(people)
+        else:
+            self._missing.clear()
+        self.changed = bool(self._missing)
         self._told, self._count_told = people, count
         if people is None or told is None:
             return text_frame(_state(count, people)) if count != told_count or people is not told else None
@@ -121,6 +134,13 @@ class RoomPresence:
             return None
         return text_frame({"type": "presence-diff", "count": count, "joins": _listed(joins), "leaves": _listed(leaves)})
 
+    def _with_lingering(self, people: People, told: People, now: float) -> People:
+        """*people*, and those who were *told* as here and left only just now."""
+        self._missing = {who: self._missing.get(who, now) for who in told if who not in people}
+        for who in [who for who, since in self._missing.items() if now - since >= LINGER_S]:
+            del self._missing[who]
+        return {**people, **{who: told[who] for who in self._missing}} if self._missing else people
+
 
 def _state(count: int, people: People | None) -> dict[str, Any]:
     fields: dict[str, Any] = {"type": "presence", "count": count}
@@ -129,5 +149,5 @@ def _state(count: int, people: People | None) -> dict[str, Any]:
     return fields
 
 
-def _listed(people: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    return [{"id": who, "name": name} for who, name in people]
+def _listed(people: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [person(who, name) for who, name in people]

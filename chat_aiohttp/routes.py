@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from chat_aiohttp.web import embed, install, ops, pages, rooms, search, socket
+from chat_aiohttp.web import embed, install, ops, pages, rooms, search, socket, unread
 
 
 def add_routes(app: web.Application) -> None:
@@ -15,6 +15,7 @@ def add_routes(app: web.Application) -> None:
             web.get("/chat/", pages.index, name="index"),
             web.get("/chat/rooms", rooms.listed),
             web.get("/chat/name", rooms.name),
+            web.get("/chat/unread", unread.unread),
             web.get("/chat/{room}/", pages.room, name="room"),
             web.get("/chat/{room}/search", search.search),
             web.get("/embed/{room}/", embed.room),

@@ -20,6 +20,7 @@ import msgspec
 from chat_aiohttp.errors import BadInput, ChatError
 from chat_aiohttp.events import MESSAGE, Event, EventId, Gap, parse_id
 from chat_aiohttp.frames import TEXT, frame
+from chat_aiohttp.looks import looks_of
 
 MAX_REF = 64
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
@@ -207,12 +208,21 @@ class _MessageBody(msgspec.Struct, omit_defaults=True, gc=False):
     message: str
     sender: str = msgspec.field(name="from")
     name: str
+    looks: tuple[str, ...] = ()
     ref: str | None = None
 
 
 def message_body(text: str, public_id: str, name: str, ref: str | None) -> bytes:
     """A message as the log keeps it."""
-    return _encode(_MessageBody(text, public_id, name, ref))
+    return _encode(_MessageBody(text, public_id, name, () if name.isascii() else looks_of(name), ref))
+
+
+def person(public_id: str, name: str) -> dict[str, Any]:
+    """A person as clients see them: *looks* (looks.py) come with names that are not plain ASCII."""
+    fields: dict[str, Any] = {"id": public_id, "name": name}
+    if not name.isascii():
+        fields["looks"] = looks_of(name)
+    return fields
 
 
 def digest(text: str) -> bytes:

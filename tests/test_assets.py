@@ -111,9 +111,9 @@ def test_no_template_has_a_style_or_a_handler_in_an_attribute() -> None:
 
 
 def _tokens() -> tuple[dict[str, str], dict[str, str]]:
-    light, dark = re.findall(r":root \{(.*?)\n\}", (STATIC / "css/base.css").read_text(), re.DOTALL)
-    found = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})\b", scheme)) for scheme in (light, dark)]
-    return found[0], {**found[0], **found[1]}
+    css = (STATIC / "css/base.css").read_text()
+    pairs = re.findall(r"--([\w-]+): light-dark\((#[0-9a-f]{3,6}), (#[0-9a-f]{3,6})\);", css)
+    return {name: light for name, light, _ in pairs}, {name: dark for name, _, dark in pairs}
 
 
 def _luminance(colour: str) -> float:

@@ -21,6 +21,7 @@ FLOORS = {
         "frames",
         "inbox",
         "limits",
+        "looks",
         "metrics",
         "names",
         "outbox",

@@ -9,10 +9,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from chat_aiohttp import store
 from chat_aiohttp.presence import (
+    BELIEVED_S,
     LEASE_S,
+    LINGER_S,
     RENEW_EVERY_S,
     SHOWN_PEOPLE,
+    TELL_EVERY_S,
     People,
     RoomPresence,
     Roster,
@@ -68,7 +72,7 @@ def test_a_signal_this_version_does_not_know_is_none(body: bytes) -> None:
 def test_a_newcomer_is_told_everybody_on_all_instances_once_each() -> None:
     here = RoomPresence("here")
     here.hear(roster("there", {**BEN, **ADA}), 0.0)
-    here.diff_frame(ADA)
+    here.diff_frame(ADA, 0.0)
 
     assert heard(here.state_frame()) == {
         "type": "presence",
@@ -79,10 +83,10 @@ def test_a_newcomer_is_told_everybody_on_all_instances_once_each() -> None:
 
 def test_who_came_and_went_between_two_differences_leaves_no_ghost_with_a_newcomer() -> None:
     here = RoomPresence("here")
-    here.diff_frame(ADA)
+    here.diff_frame(ADA, 0.0)
 
     state = heard(here.state_frame())  # for Carl, while Ben, who came just now, was not told of yet
-    diff = heard(here.diff_frame({**ADA, "carl": "Carl"}))  # Ben has gone
+    diff = heard(here.diff_frame({**ADA, "carl": "Carl"}, 0.0))  # Ben has gone
 
     assert listed(state, "people") == {"ada"}
     assert (listed(diff, "joins"), listed(diff, "leaves")) == ({"carl"}, set())
@@ -91,23 +95,24 @@ def test_who_came_and_went_between_two_differences_leaves_no_ghost_with_a_newcom
 def test_members_are_told_what_changed() -> None:
     here = RoomPresence("here")
 
-    assert heard(here.diff_frame(ADA)) == {
+    assert heard(here.diff_frame(ADA, 0.0)) == {
         "type": "presence-diff", "count": 1, "joins": [{"id": "ada", "name": "Ada"}], "leaves": [],
     }  # fmt: skip
-    assert here.diff_frame(ADA) is None
+    assert here.diff_frame(ADA, 0.0) is None
     here.hear(roster("there", BEN), 0.0)
     assert here.changed
-    assert listed(heard(here.diff_frame(ADA)), "joins") == {"ben"}
-    assert heard(here.diff_frame({})) == {
+    assert listed(heard(here.diff_frame(ADA, 0.0)), "joins") == {"ben"}
+    assert here.diff_frame({}, 0.0) is None
+    assert heard(here.diff_frame({}, LINGER_S)) == {
         "type": "presence-diff", "count": 1, "joins": [], "leaves": [{"id": "ada", "name": "Ada"}],
     }  # fmt: skip
 
 
 def test_a_new_name_is_told_as_a_join() -> None:
     here = RoomPresence("here")
-    here.diff_frame(ADA)
+    here.diff_frame(ADA, 0.0)
 
-    diff = heard(here.diff_frame({"ada": "Ada L."}))
+    diff = heard(here.diff_frame({"ada": "Ada L."}, 0.0))
 
     assert diff is not None
     assert (diff["joins"], diff["leaves"]) == ([{"id": "ada", "name": "Ada L."}], [])
@@ -116,11 +121,44 @@ def test_a_new_name_is_told_as_a_join() -> None:
 def test_a_person_on_two_instances_stays_until_the_last_is_gone() -> None:
     here = RoomPresence("here")
     here.hear(roster("there", ADA), 0.0)
-    here.diff_frame(ADA)
+    here.diff_frame(ADA, 0.0)
 
-    assert here.diff_frame({}) is None
+    assert here.diff_frame({}, 0.0) is None
     here.hear(roster("there", {}), 1.0)
-    assert listed(heard(here.diff_frame({})), "leaves") == {"ada"}
+    here.diff_frame({}, 1.0)
+    assert listed(heard(here.diff_frame({}, 1.0 + LINGER_S)), "leaves") == {"ada"}
+
+
+def test_who_is_back_soon_was_never_away() -> None:
+    here = RoomPresence("here")
+    here.diff_frame(ADA, 0.0)
+    left = here.diff_frame({}, 1.0)
+    looked_at_again = here.changed
+    back = here.diff_frame(ADA, LINGER_S)
+
+    assert (left, looked_at_again, back, here.changed) == (None, True, None, False)
+    assert here.diff_frame({}, LINGER_S + 1.0) is None, "a second leaving begins anew"
+
+
+def test_who_moves_to_another_instance_was_never_away() -> None:
+    here = RoomPresence("here")
+    here.diff_frame(ADA, 0.0)
+    away = here.diff_frame({}, 1.0)
+    here.hear(roster("there", ADA), 2.0)
+
+    assert (away, here.diff_frame({}, LINGER_S + 1.0)) == (None, None)
+
+
+def test_whoever_comes_is_told_at_once_while_another_lingers() -> None:
+    here = RoomPresence("here")
+    here.diff_frame(ADA, 0.0)
+
+    diff = heard(here.diff_frame(BEN, 1.0))
+
+    assert (listed(diff, "joins"), listed(diff, "leaves")) == ({"ben"}, set())
+    assert diff is not None
+    assert diff["count"] == 2
+    assert listed(heard(here.diff_frame(BEN, 1.0 + LINGER_S)), "leaves") == {"ada"}
 
 
 def test_our_own_roster_that_comes_back_is_not_heard() -> None:
@@ -135,7 +173,7 @@ def test_our_own_roster_that_comes_back_is_not_heard() -> None:
 def test_a_roster_that_only_renews_changes_nothing() -> None:
     here = RoomPresence("here")
     here.hear(roster("there", BEN), 0.0)
-    here.diff_frame({})
+    here.diff_frame({}, 0.0)
 
     here.hear(roster("there", BEN), RENEW_EVERY_S)
 
@@ -147,7 +185,7 @@ def test_a_roster_that_only_renews_changes_nothing() -> None:
 def test_an_instance_that_does_not_renew_leaves_no_ghosts() -> None:
     here = RoomPresence("here")
     here.hear(roster("there", BEN), 0.0)
-    here.diff_frame({})
+    here.diff_frame({}, 0.0)
 
     here.expire(LEASE_S - 0.1)
     unchanged = not here.changed
@@ -155,19 +193,26 @@ def test_an_instance_that_does_not_renew_leaves_no_ghosts() -> None:
 
     assert unchanged
     assert here.changed
-    assert listed(heard(here.diff_frame({})), "leaves") == {"ben"}
-    assert RENEW_EVERY_S * 3 <= LEASE_S, "two renewals may be lost"
+    here.diff_frame({}, LEASE_S)
+    assert listed(heard(here.diff_frame({}, LEASE_S + LINGER_S)), "leaves") == {"ben"}
+    assert RENEW_EVERY_S * 3 <= LEASE_S == store.LEASE_S, "two renewals may be lost"
+
+
+def test_nobody_who_died_is_shown_for_a_minute() -> None:
+    """Not even to who comes last and finds a lease that is about to end."""
+    assert RENEW_EVERY_S < BELIEVED_S, "a lease that is still held is renewed in time"
+    assert LEASE_S + BELIEVED_S + LINGER_S + 2 * TELL_EVERY_S < 60
 
 
 def test_too_many_people_are_a_count_and_become_a_list_again() -> None:
     here = RoomPresence("here")
     many = crowd(SHOWN_PEOPLE + 1)
 
-    assert listed(heard(here.diff_frame(crowd(SHOWN_PEOPLE))), "joins") == set(crowd(SHOWN_PEOPLE))
-    assert heard(here.diff_frame(many)) == {"type": "presence", "count": SHOWN_PEOPLE + 1}
-    assert here.diff_frame(many) is None
+    assert listed(heard(here.diff_frame(crowd(SHOWN_PEOPLE), 0.0)), "joins") == set(crowd(SHOWN_PEOPLE))
+    assert heard(here.diff_frame(many, 0.0)) == {"type": "presence", "count": SHOWN_PEOPLE + 1}
+    assert here.diff_frame(many, 0.0) is None
     assert heard(here.state_frame()) == {"type": "presence", "count": SHOWN_PEOPLE + 1}
-    back = heard(here.diff_frame(crowd(SHOWN_PEOPLE)))
+    back = heard(here.diff_frame(crowd(SHOWN_PEOPLE), 0.0))
     assert back is not None
     assert back["type"] == "presence"
     assert listed(back, "people") == set(crowd(SHOWN_PEOPLE))
@@ -218,11 +263,20 @@ class WhatMembersKnow(RuleBasedStateMachine):
 
     @rule()
     def tell(self) -> None:
-        self.learn(heard(self.presence.diff_frame(self.here)))
+        self.learn(heard(self.presence.diff_frame(self.here, self.now)))
         count, people = self.presence.everyone(self.here)
-        assert self.count == count
+        assert self.count >= count
         if people is not None:
-            assert self.known == people
+            assert self.known is not None
+            assert self.known.items() >= people.items()
+
+    @rule()
+    def tell_when_nobody_lingers(self) -> None:
+        self.tell()
+        self.now += LINGER_S
+        self.tell()
+        count, people = self.presence.everyone(self.here)
+        assert (self.count, self.known) == (count, people)
 
     @rule()
     def newcomer_is_told(self) -> None:

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -146,6 +146,12 @@ class Store(ABC):
         """The rooms with someone in them or something said in them, most recently active first, at most *limit* (1 to
         500). Raises Refused while the log is away."""
 
+    @abstractmethod
+    async def count_after(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
+        """How many messages each of the rooms (at most 50) keeps after its cursor, deleted ones left out, at most
+        *limit* (1 to 100) of each: what is unread. A room nobody wrote to has 0. A store need not look further than
+        the next 1,000 events of a room. Raises Refused while the log is away."""
+
     # -- signals
 
     @abstractmethod
@@ -162,4 +168,4 @@ class Store(ABC):
         """The bodies of all instances' live leases of *room*, ours included. Raises Refused while the log is away."""
 
 
-LEASE_S = 60  # after a crash an instance's people are gone within this time
+LEASE_S = 38  # after a crash an instance's people are gone within this time (presence.LEASE_S)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from operator import attrgetter
 
@@ -201,6 +201,15 @@ class MemoryStore(LocalStore):
         lines = [line for room in self._logs.keys() | self._leases.live() if (line := self._line(room))]
         lines.sort(key=lambda line: (-line.active_ms, line.key))
         return lines[:limit]
+
+    async def count_after(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
+        self._check()
+        return {room: self._count_after(self._find(room) or Log(room, ""), cursors[room], limit) for room in cursors}
+
+    def _count_after(self, log: Log, cursor: EventId, limit: int) -> int:
+        start = max(log.kept_from(self._oldest_ms()), bisect_right(log.events, cursor, key=_by_id))
+        messages = (1 for event in islice(log.events, start, None) if event.kind == MESSAGE and log.is_shown(event))
+        return sum(islice(messages, limit))
 
     def _messages(self, log: Log, cursor: EventId | None, limit: int) -> list[Event]:
         """Up to *limit* messages before *cursor*, newest first."""

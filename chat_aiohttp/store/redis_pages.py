@@ -6,14 +6,14 @@ time: history looks at a thousand entries in one go at most, so that no reader k
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 from chat_aiohttp.events import MESSAGE, Event, EventId, Gap, Page, RoomLine, fold
 from chat_aiohttp.store import Retention
 from chat_aiohttp.store.redis_keys import Layout, Place, ShardKeys, room_of
 from chat_aiohttp.store.redis_link import Call, Reply
-from chat_aiohttp.store.redis_scripts import AFTER, FORGET, STAND
+from chat_aiohttp.store.redis_scripts import AFTER, COUNT, FORGET, STAND
 
 SCAN_MOST = 1_000  # entries that one question looks at
 TAIL_LOOKED_AT = 16  # entries at a room's end in which the lobby looks for its last message
@@ -99,6 +99,15 @@ class Pages:
         if has_notes and page:
             page = await self._folded(room, page, position)
         return Page(page, position, len(found) > limit)
+
+    async def count_after(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
+        """See Store.count_after."""
+        calls: list[Call] = []
+        for room, cursor in cursors.items():
+            place, keys = self._where(room)
+            calls.append(COUNT.call([keys.of(b"r", place.name)], str(cursor), self._oldest(), limit, SCAN_MOST))
+        counts = await self._ask(calls) if calls else []
+        return dict(zip(cursors, map(int, counts), strict=True))
 
     async def title(self, room: str) -> str | None:
         """See Store.title. Whoever only looks in names a room for the lobby, but nothing is written yet."""

@@ -3,6 +3,7 @@
 TURN   everything one turn of an instance's loop has for one shard: events, signals, leases, wake-ups
 STAND  where a shard and one of its rooms stand
 AFTER  a stretch of a room's log, vouched for
+COUNT  how many messages a room has after an id
 FORGET take rooms that are gone off a shard's index
 
 An entry of a room's stream is `p` the id before it, `d` body, and for all but messages `k` kind and `t` target. An
@@ -311,6 +312,25 @@ end
 return {last, 0, gap, reason, shown}
 """
 
+# Counted where they lie: a hundred messages are a hundred texts to send otherwise.
+_COUNT = """
+local cursor, oldest, limit, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local start, count = '(' .. cursor, 0
+if later(oldest, cursor) then start = oldest end
+for pass = 1, math.ceil(most / limit) do
+  local found = redis.pcall('XRANGE', KEYS[1], start, '+', 'COUNT', limit)
+  if found.err then return 0 end  -- no log of ours: whoever enters is told; the other rooms' counts are not held up
+  for _, entry in ipairs(found) do
+    local fields = entry[2]
+    if is_ours(entry) and fields[4] ~= '' and fields[5] == nil then count = count + 1 end
+    if count == limit then return count end
+  end
+  if #found < limit then break end
+  start = '(' .. found[#found][1]
+end
+return count
+"""
+
 _FORGET = """
 local rooms, titles, base = KEYS[1], KEYS[2], ARGV[1]
 for i = 2, #ARGV do
@@ -343,5 +363,6 @@ def _script(body: str) -> Script:
 TURN: Final = _script(_TURN)
 STAND: Final = _script(_STAND)
 AFTER: Final = _script(_AFTER)
+COUNT: Final = _script(_COUNT)
 FORGET: Final = _script(_FORGET)
-SCRIPTS: Final = (TURN, STAND, AFTER, FORGET)
+SCRIPTS: Final = (TURN, STAND, AFTER, COUNT, FORGET)

@@ -23,7 +23,7 @@ from chat_aiohttp.store.redis_keys import Layout
 from chat_aiohttp.store.redis_link import Link
 from chat_aiohttp.store.redis_pages import Pages, event_id
 from chat_aiohttp.store.redis_readers import Readers
-from chat_aiohttp.store.redis_scripts import AFTER, FORGET, STAND, TURN
+from chat_aiohttp.store.redis_scripts import AFTER, COUNT, FORGET, STAND, TURN
 from chat_aiohttp.store.redis_servers import Server
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Section:
         self._wake = Aside((b"w", layout.shards[self._first].wake(instance)))
         self._tasks: list[asyncio.Task[None]] = []
         self.health = Health(faults)
-        self.readers = Readers(server=server, scripts=(STAND, AFTER, FORGET), health=self.health, count=readers)
+        self.readers = Readers(server=server, scripts=(STAND, AFTER, COUNT, FORGET), health=self.health, count=readers)
         self.following = Following(layout)
         self.lane = Lane(
             layout=layout,

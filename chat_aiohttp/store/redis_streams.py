@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from chat_aiohttp.events import Draft, EventId, Page, RoomLine
@@ -140,6 +140,9 @@ class RedisStore(Store):
 
     async def rooms(self, limit: int) -> list[RoomLine]:
         return await self._pages.rooms(limit)
+
+    async def count_after(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
+        return await self._pages.count_after(cursors, limit)
 
     # -- signals
 

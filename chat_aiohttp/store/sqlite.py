@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -327,6 +327,9 @@ class SqliteStore(LocalStore):
 
     async def rooms(self, limit: int) -> list[RoomLine]:
         return await self._ask(lobby(self._span(), self._leases.live(), limit))
+
+    async def count_after(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
+        return await self._ask(reader.count_after(cursors, self._span(), limit))
 
     async def _ask(self, question: reader.Question[Answer]) -> Answer:
         self._check()

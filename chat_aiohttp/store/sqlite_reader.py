@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,6 +101,12 @@ class Shelf:
             found += self._events(_BEFORE_FILED, cursor=cursor, limit=limit - len(found))
         return found
 
+    def count_after(self, cursor: EventId, limit: int) -> int:
+        """How many messages follow, at most *limit*."""
+        start = max(cursor, EventId(self._asked["oldest"], -1))
+        asked = self._asked | {"ms": start.ms, "seq": start.seq, "limit": limit}
+        return int(self._connection.execute(_COUNT, asked).fetchone()[0])
+
     def folded(self, messages: list[Event]) -> list[Event]:
         return fold_all(self._connection, messages, self._keys)
 
@@ -149,6 +155,14 @@ def before(key: str, span: Span, cursor: EventId, limit: int) -> Question[Page]:
             return Page([], NOTHING, False)
         found = room.messages_before(cursor, limit + 1)
         return Page(room.folded(found[:limit])[::-1], room.tail, len(found) > limit)
+
+    return question
+
+
+def count_after(cursors: Mapping[str, EventId], span: Span, limit: int) -> Question[dict[str, int]]:
+    def question(connection: sqlite3.Connection) -> dict[str, int]:
+        rooms = {key: find(connection, key, span) for key in cursors}
+        return {key: room.count_after(cursors[key], limit) if room else 0 for key, room in rooms.items()}
 
     return question
 
@@ -220,6 +234,12 @@ _BEFORE_FILED = f"""{SELECT_EVENT} {_FILED} AND (place.ms, place.seq) < (:ms, :s
     AND kind IS NULL AND body IS NOT NULL ORDER BY place.ms DESC, place.seq DESC LIMIT :limit"""
 _BEFORE_FRESH = f"""{SELECT_EVENT} {_FRESHLY} AND (ms, seq) < (:ms, :seq) AND ms >= :oldest
     AND kind IS NULL AND body IS NOT NULL ORDER BY id DESC LIMIT :limit"""
+_COUNT = f"""SELECT count(*) FROM (
+    SELECT 1 FROM (SELECT 1 {_FILED} AND (place.ms, place.seq) > (:ms, :seq) AND kind IS NULL AND body IS NOT NULL
+        LIMIT :limit)
+    UNION ALL SELECT 1 FROM (SELECT 1 {_FRESHLY} AND (ms, seq) > (:ms, :seq) AND kind IS NULL AND body IS NOT NULL
+        LIMIT :limit)
+    LIMIT :limit)"""
 _ABOUT = f"""{SELECT_EVENT} FROM json_each(:targets) AS target CROSS JOIN entry INDEXED BY about
     ON room = json_extract(target.value, '$[0]') AND target_ms = json_extract(target.value, '$[1]')
     AND target_seq = json_extract(target.value, '$[2]')

@@ -36,9 +36,10 @@ _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code 
 
 # What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
 ROOM_MODULES: Final = (
-    *("composer", "connection", "face", "frames", "jump", "keep", "later", "lines", "log", "message", "name"),
-    *("outbox", "pace", "pages", "people", "permalink", "read", "reader", "reading", "room", "rooms", "session"),
-    *("state", "text", "time", "timeline", "unread", "wiring", "words"),
+    *("beside", "composer", "connection", "drafts", "drawer", "face", "frames", "jump", "keep", "later", "lines"),
+    *("log", "looks", "mentions", "message", "name", "noticing", "outbox", "pace", "pages", "people", "permalink"),
+    *("read", "reader", "reading", "room", "rooms", "session", "state", "text", "time", "timeline", "unread"),
+    *("wiring", "words"),
 )
 
 
@@ -177,17 +178,25 @@ def site_of(request: web.Request) -> str:
     return request.app[keys.CONFIG].server.site_name or request.app[keys.PROXIES].peer(request).host
 
 
+def _theme(request: web.Request) -> str:
+    """The colours chosen by hand (cookie ``theme``): light, dark, or empty for the system's. A page has them from its
+    first line, so that nothing flashes."""
+    chosen = request.cookies.get("theme", "")
+    return chosen if chosen in ("light", "dark") else ""
+
+
 def answer(
     request: web.Request, template: str, context: Mapping[str, Any], status: int = 200, *, cookie: bool = True
 ) -> web.Response:
     """*template*, filled and in the reader's language. With *cookie* it gives whoever has none a session."""
     env = _JINJA[language_of(request)]
     shared = {"site": site_of(request), "here": request.rel_url.raw_path_qs, "page": _page_data(request)}
+    shared["theme"] = _theme(request)
     response = aiohttp_jinja2.render_template(template, request, {**shared, **context}, app_key=env, status=status)
     response.headers["Cache-Control"] = "no-cache"
     response.headers["Vary"] = "Accept-Language, Cookie"
     if status == 200 and cookie:  # not in on_response_prepare: by then aiohttp has written the cookies down
-        give_cookie(request, response, secure=request.app[keys.PROXIES].peer(request).scheme == "https")
+        give_cookie(request, response)
     response.enable_compression()  # no secret is in a page, so BREACH has nothing to measure
     return response
 

@@ -83,7 +83,7 @@ class _Camera:
         await page.keyboard.insert_text(LAST_WORDS[room])
         await page.keyboard.press("Enter")
         await crowd.type(room, "Ada", "Björn")
-        await expect(page.locator("#notice")).not_to_be_empty()
+        await expect(page.locator("#typing")).not_to_be_empty()
         await self._save(page, name)
 
     async def _enter(self, page: Page, room: str) -> None:

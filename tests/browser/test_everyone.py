@@ -85,6 +85,7 @@ def test_the_language_can_be_chosen_by_hand(shared_server: ChatServer, arrive: A
     visitor = arrive(shared_server)
     page = visitor.enter("language")
 
+    page.locator("#settings-toggle").click()
     page.get_by_role("button", name="中文").click()
 
     visitor.is_live()

@@ -237,12 +237,12 @@ def test_who_is_here_and_who_types(shared_server: ChatServer, arrive: Arrive) ->
     expect(page.locator("#people-list li")).to_have_count(2)
 
     other.page.keyboard.type("hm")
-    expect(page.locator("#notice")).to_contain_text("is typing…")
+    expect(page.locator("#typing")).to_contain_text("is typing…")
     other.page.keyboard.press("Enter")
-    expect(page.locator("#notice")).to_be_empty()
+    expect(page.locator("#typing")).to_be_empty()
 
     other.close()
-    expect(page.locator("#state")).to_have_text("Live · 1 person")
+    expect(page.locator("#state")).to_have_text("Live · 1 person", timeout=10_000)
 
 
 def test_one_may_change_ones_name(shared_server: ChatServer, arrive: Arrive) -> None:
@@ -313,4 +313,4 @@ def test_the_keyboard_reaches_everything(shared_server: ChatServer, arrive: Arri
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
 
-    assert {"people-toggle", "chat-log", "chat-message-submit", "Change your name", "中文"} <= reached
+    assert {"people-toggle", "chat-log", "chat-message-submit", "Change your name", "settings-toggle"} <= reached

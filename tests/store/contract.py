@@ -26,6 +26,7 @@ from tests.store.contract_follow import FollowContract, LeaseContract, SharedCon
 from tests.store.contract_read import AfterContract, AgeContract, BeforeContract
 from tests.store.contract_rooms import RoomsContract
 from tests.store.contract_search import SearchContract
+from tests.store.contract_unread import UnreadContract
 from tests.store.listener import Clock, Recorder, Reopen, Side, Start
 
 
@@ -41,6 +42,7 @@ class StoreContract(
     AgeContract,
     RoomsContract,
     SearchContract,
+    UnreadContract,
 ):
     """Inherit this and say how the store is built."""
 

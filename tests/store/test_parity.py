@@ -110,6 +110,7 @@ class Parity(RuleBasedStateMachine):
         cursor = self.stepped(self.given[place % len(self.given)], step)
         self.same(lambda side, name: side.store.after(room, name(cursor), limit))
         self.same(lambda side, name: side.store.before(room, name(cursor), limit))
+        self.same(lambda side, name: side.store.count_after({room: name(cursor)}, limit))
 
     def stepped(self, at: EventId, step: int) -> EventId:
         """An id beside *at*."""

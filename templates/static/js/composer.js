@@ -9,16 +9,20 @@ const WARN_FROM = 200;  // characters left
 export class Composer {
   limit = 4_000;  // code points; the server says its own
   #toldAt = 0;
+  #completion = null;
 
-  /* *send* gets a text and says whether it was taken; *typing* is told that someone types; *notice* shows a line. */
-  constructor({ form, input, send, typing, notice }) {
-    Object.assign(this, { form, input, send, typing, notice });
+  /* *send* gets a text and says whether it was taken; *typing* is told that someone types; *notice* shows a line;
+     *draft* keeps what is not sent yet; *people* gives whom one may mean with "@". */
+  constructor({ form, input, send, typing, notice, draft, people }) {
+    Object.assign(this, { form, input, send, typing, notice, draft, people });
+    input.value ||= draft.text;  // unless someone was faster than this script
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
     input.addEventListener("keydown", (event) => this.#pressed(event));
     input.addEventListener("input", () => this.#typed());
     document.addEventListener("keydown", (event) => this.#catch(event));
     if (!page.embed) input.focus({ preventScroll: true });  // a frame takes nothing from the page around it
     this.#grow();
+    this.#count();
   }
 
   /* Whom one writes to. */
@@ -46,13 +50,27 @@ export class Composer {
 
   #typed() {
     this.#grow();
-    const left = this.#left(this.input.value);
-    if (left < 0) this.notice(say("composer.over", { n: -left }), true);
-    else this.notice(left < WARN_FROM ? say("composer.left", { n: left }) : "");
+    this.draft.keep(this.input.value);
+    this.#complete();
+    this.#count();
     if (this.input.value && Date.now() - this.#toldAt > TYPING_MS) {
       this.#toldAt = Date.now();
       this.typing();
     }
+  }
+
+  /* The first "@" or ":" brings what completes them. */
+  #complete() {
+    if (this.#completion || !/[@:：]/.test(this.input.value)) return;
+    const { form, input, people } = this;
+    this.#completion = import("chat/complete").then(({ Completion }) => new Completion({ form, input, people }));
+    this.#completion.catch(() => { this.#completion = null; });  // offline: the next one tries again
+  }
+
+  #count() {
+    const left = this.#left(this.input.value);
+    if (left < 0) this.notice(say("composer.over", { n: -left }), true);
+    else this.notice(left < WARN_FROM ? say("composer.left", { n: left }) : "");
   }
 
   #left(text) {

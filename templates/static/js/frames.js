@@ -27,6 +27,7 @@ const frames = {
     room.outbox.open();
     room.pages.open();
     if (first) room.opened();
+    room.unread.look();
   },
 
   /* One's own echo is the ack: only with one's own id is the ref one's own. */
@@ -35,7 +36,10 @@ const frames = {
     room.people.quiet(frame.from);
     const entry = room.ids.has(frame.from) && frame.ref !== undefined && room.outbox.settle(frame.ref);
     const fresh = room.log.add(entry ? { ...frame, key: `ref:${frame.ref}` } : frame);
-    if (fresh && !entry && room.known && !room.ids.has(frame.from)) room.arrived();
+    if (fresh && !entry && room.known && !room.ids.has(frame.from)) {
+      room.arrived();
+      room.noticing.heard(frame);
+    }
     room.reader.draw();
   },
 

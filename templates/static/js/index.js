@@ -10,7 +10,7 @@ const at = (id) => document.getElementById(id);
 
 watchName(at("room-name-input"), at("refusal"));
 const parts = { live: at("live"), empty: at("empty"), away: at("away"), visited: at("visited") };
-const lobby = new Lobby({ ...parts, rooms: visited() });
+const lobby = new Lobby({ ...parts, rooms: visited().sort((a, b) => b.at - a.at) });
 lobby.drawVisited([]);
 if (page.listed) lobby.start();
 installLater();

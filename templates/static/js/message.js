@@ -2,6 +2,8 @@
    changed, so a pending message settles in place and a screen reader isn't told twice. */
 
 import { faceOf } from "chat/face";
+import { markOf } from "chat/looks";
+import * as mentions from "chat/mentions";
 import { linked } from "chat/permalink";
 import { isOnlyEmoji, nodesOf } from "chat/text";
 import { briefly, hourAndMinute, stamp } from "chat/time";
@@ -22,7 +24,9 @@ export function newMessage() {
 
 /* *view*: {id, key, ref, from, name, time, message, edited, reactions, state, words}; *first*: of its author's row. */
 export function dress(item, view, first, isMine) {
-  if (!isNews(item, { ...view, first, mine: isMine(view.from) })) return;
+  const mark = markOf(view.from, view.name, view.looks);
+  const names = view.message.includes("@") && mentions.version;
+  if (!isNews(item, { ...view, first, mine: isMine(view.from), mark, names })) return;
   const [margin, body] = item.children;
   const [byline, text, after] = body.children;
   item.dataset.id = view.id ?? "";
@@ -32,9 +36,12 @@ export function dress(item, view, first, isMine) {
     item.classList.toggle("failed", view.state === "failed");
   });
   part(item, "margin", [first, view.from, view.time, view.id], () => margin.replaceChildren(marginOf(view, first)));
-  part(item, "byline", [first, view.name, view.time, view.id], () => byline.replaceChildren(bylineOf(view, first)));
-  part(item, "text", [view.message], () => {
+  part(item, "byline", [first, view.name, view.time, view.id, mark], () => {
+    byline.replaceChildren(bylineOf(view, first, mark));
+  });
+  part(item, "text", [view.message, names], () => {
     text.replaceChildren(...nodesOf(view.message));
+    item.classList.toggle("mention", mentions.mark(text) && !isMine(view.from));
     text.classList.toggle("large", isOnlyEmoji(view.message));
   });
   part(item, "after", [view.edited, view.reactions, view.state === "failed" && view.words], () => {
@@ -65,13 +72,22 @@ function marginOf(view, first) {
   return linked(view.id, time);
 }
 
-function bylineOf(view, first) {
+function bylineOf(view, first, mark) {
   const who = element("bdi", first ? "who" : "unseen");
   who.textContent = first ? view.name : `${view.name}: `;
   if (!first) return who;  // a screen reader hears who goes on speaking
   const header = element("header");
-  header.append(who, linked(view.id, stamp(view.time, hourAndMinute(view.time))));
+  header.append(who, ...markedAs(mark), linked(view.id, stamp(view.time, hourAndMinute(view.time))));
   return header;
+}
+
+/* What tells apart whose names look alike. */
+export function* markedAs(mark) {
+  if (!mark) return;
+  const tag = element("span", "tag");
+  tag.textContent = mark;
+  tag.title = say("people.alike");
+  yield tag;
 }
 
 function* afterOf(view, isMine) {

@@ -1,6 +1,8 @@
 /* One's own row among the people, in which one changes one's name. */
 
 import { faceOf } from "chat/face";
+import { markOf } from "chat/looks";
+import { markedAs } from "chat/message";
 import { say } from "chat/words";
 
 export class Name {
@@ -8,6 +10,7 @@ export class Name {
   limit = 32;
   #me = { id: "", name: "" };
   #input = null;  // while it is being changed
+  #mark = "";
 
   /* *rename* is given the new name. */
   constructor({ rename }) {
@@ -16,8 +19,11 @@ export class Name {
   }
 
   show(me) {
+    const mark = markOf(me.id, me.name, me.looks);
+    const shows = me.id === this.#me.id && me.name === this.#me.name && mark === this.#mark && this.row.firstChild;
     this.#me = me;
-    if (!this.#input) this.#rest();
+    this.#mark = mark;
+    if (!this.#input && !shows) this.#rest();
   }
 
   refused(words) {
@@ -38,7 +44,7 @@ export class Name {
     you.textContent = say("people.you");
     const both = document.createElement("span");
     both.className = "name";
-    both.append(name, you);
+    both.append(name, ...markedAs(this.#mark), you);
     const change = document.createElement("button");
     change.type = "button";
     change.className = "quiet-button";

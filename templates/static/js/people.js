@@ -1,6 +1,9 @@
 /* Who is here: the list, and who types. Persons, not tabs; above the server's limit only their number. */
 
 import { faceOf } from "chat/face";
+import { markOf } from "chat/looks";
+import { knowNames } from "chat/mentions";
+import { markedAs } from "chat/message";
 import { isolated, locale, say } from "chat/words";
 
 const TYPING_MS = 5_000;  // without another word of it they have stopped
@@ -8,26 +11,32 @@ const compare = new Intl.Collator(locale, { sensitivity: "base", numeric: true }
 
 export class People {
   count = null;  // null: not known yet
-  #byId = new Map();  // id -> name; null when only the number is known
-  #rows = new Map();  // id -> {name, row}
+  #byId = new Map();  // id -> {id, name, looks}; null when only the number is known
+  #rows = new Map();  // id -> {name, mark, row}
   #typing = new Map();  // id -> {name, timer}
 
   /* *me* gives the person's own {id, name}; *mine* is the row in which one changes one's name. */
-  constructor({ list, label, mine, me, typingChanged }) {
-    Object.assign(this, { list, label, mine, me, typingChanged });
+  constructor({ list, label, typists, mine, me }) {
+    Object.assign(this, { list, label, typists, mine, me });
   }
 
   all({ count, people }) {
     this.count = count;
-    this.#byId = people ? new Map(people.map(({ id, name }) => [id, name])) : null;
+    this.#byId = people ? new Map(people.map((person) => [person.id, person])) : null;
     this.draw();
   }
 
   changed({ count, joins = [], leaves = [] }) {
     this.count = count;
     for (const { id } of leaves) this.#gone(id);
-    for (const { id, name } of joins) this.#byId?.set(id, name);
+    for (const person of joins) this.#byId?.set(person.id, person);
     this.draw();
+  }
+
+  /* Everybody else who is here, as far as they are listed, by name. */
+  get others() {
+    const others = Array.from(this.#byId?.values() ?? []).filter(({ id }) => id !== this.me().id);
+    return others.sort((a, b) => compare(a.name, b.name));
   }
 
   #gone(id) {
@@ -39,17 +48,21 @@ export class People {
   typing(id, name) {
     this.quiet(id, false);
     this.#typing.set(id, { name, timer: setTimeout(() => this.quiet(id), TYPING_MS) });
-    this.typingChanged();
+    this.#showTypists();
   }
 
   /* They sent it, stopped or left. */
   quiet(id, tell = true) {
     clearTimeout(this.#typing.get(id)?.timer);
-    if (this.#typing.delete(id) && tell) this.typingChanged();
+    if (this.#typing.delete(id) && tell) this.#showTypists();
+  }
+
+  #showTypists() {
+    this.typists.textContent = this.#typingInWords;
   }
 
   /* "Ada and Björn are typing…", or nothing. */
-  get typingInWords() {
+  get #typingInWords() {
     const [a, b, ...more] = Array.from(this.#typing.values(), ({ name }) => isolated(name));
     if (!a) return "";
     if (!b) return say("typing.one", { a });
@@ -63,30 +76,31 @@ export class People {
     this.list.append(...rows);
   }
 
-  #row(id, name) {
+  #row({ id, name, looks }) {
+    const mark = markOf(id, name, looks);
     const known = this.#rows.get(id);
-    if (known?.name === name) return known.row;
-    const row = personRow(id, name);
-    this.#rows.set(id, { name, row });
+    if (known?.name === name && known.mark === mark) return known.row;
+    const row = personRow(id, name, mark);
+    this.#rows.set(id, { name, mark, row });
     return row;
   }
 
   draw() {
     const title = this.count === null ? say("people.here") : say("people.hereCount", { n: this.count });
     if (this.label.textContent !== title) this.label.textContent = title;
-    const others = Array.from(this.#byId ?? []).filter(([id]) => id !== this.me().id);
-    others.sort(([, a], [, b]) => compare(a, b));
-    const rows = others.map(([id, name]) => this.#row(id, name));
+    const { others } = this;
+    knowNames(this.me().name, others.map(({ name }) => name));
+    const rows = others.map((person) => this.#row(person));
     this.#show(this.#byId === null ? [note(say("people.tooMany"))] : rows);
   }
 }
 
-function personRow(id, name) {
+function personRow(id, name, mark) {
   const item = document.createElement("li");
   const shown = document.createElement("bdi");
   shown.textContent = name;
   shown.title = name;
-  item.append(faceOf(id), shown);
+  item.append(faceOf(id), shown, ...markedAs(mark));
   return item;
 }
 

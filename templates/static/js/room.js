@@ -1,7 +1,9 @@
 /* The room: one object that holds what is known, and its parts, each of which knows nothing of the others. */
 
+import { beside } from "chat/beside";
 import { Composer } from "chat/composer";
 import { Connection } from "chat/connection";
+import { Draft } from "chat/drafts";
 import { hear } from "chat/frames";
 import { always, here } from "chat/keep";
 import { Name } from "chat/name";
@@ -33,17 +35,19 @@ const isMine = (id) => room.ids.has(id);
 const pending = () => room.outbox.views(room.me);
 Object.assign(room, reading(room, { list, button: at("newest"), isMine, pending, notice }));
 
-const mine = room.mine = new Name({ rename });
-const column = { list: at("people-list"), label: at("people-label") };
-room.people = new People({ ...column, mine, me: () => room.me, typingChanged: () => notice() });
+room.mine = new Name({ rename });
+const column = { list: at("people-list"), label: at("people-label"), typists: at("typing") };
+room.people = new People({ ...column, mine: room.mine, me: () => room.me });
 const facts = () => ({ people: room.people.count, waiting: room.outbox.waiting });
 room.state = new State({ button: at("people-toggle"), text: at("state"), announce: at("announce"), facts });
 
-const heard = (frame) => hear(room, frame);
-room.connection = new Connection({ address, protocol: "chat.v1", heard, changed });
-const save = (entries) => here.write(kept, entries);
-room.outbox = new Outbox({ saved: here.read(kept, []), save, send: transmit, changed: outboxChanged });
-room.composer = new Composer({ form: at("composer"), input: at("chat-message-input"), send, typing, notice });
+room.connection = new Connection({ address, protocol: "chat.v1", heard: (frame) => hear(room, frame), changed });
+const saving = { saved: here.read(kept, []), save: (entries) => here.write(kept, entries) };
+room.outbox = new Outbox({ ...saving, send: transmit, changed: outboxChanged });
+const typing = () => room.connection.tell({ type: "typing" });
+const where = { form: at("composer"), input: at("chat-message-input"), people: () => room.people.others };
+room.composer = new Composer({ ...where, send, notice, typing, draft: new Draft(page.room.key) });
+beside(room, { at, list, isMine });
 
 // -- the connection
 
@@ -72,10 +76,6 @@ function transmit({ ref, text }) {
   return room.connection.ask({ type: "send", message: text, ref });
 }
 
-function typing() {
-  room.connection.tell({ type: "typing" });
-}
-
 // -- writing
 
 function send(text) {
@@ -91,7 +91,7 @@ function outboxChanged() {
 
 /* Below the composer: what concerns the text being written, else who types. */
 function notice(text = "", warn = false) {
-  at("notice").textContent = text || room.people.typingInWords;
+  at("notice").textContent = text;
   at("notice").classList.toggle("warn", warn);
 }
 
@@ -99,7 +99,7 @@ function notice(text = "", warn = false) {
 
 function rename(name) {
   always.write("name", name);
-  room.mine.show(room.me = { ...room.me, name });
+  room.mine.show(room.me = { id: room.me.id, name });
   room.connection.tell({ type: "rename", name });  // offline it goes with the next connection
 }
 
@@ -110,7 +110,7 @@ function unnamed(words) {
 
 function named(title) {
   at("room-title").textContent = title;
-  document.title = `${title} · ${page.site}`;
+  room.noticing.titled(title);
   room.composer.to(title);
   if (!page.embed) visit(at("rooms"), { ...page.room, title });
 }

@@ -7,17 +7,15 @@ const MOST = 30;  // then the one not visited for longest goes
 const isRoom = (room) => [room?.key, room?.title].every((text) => typeof text === "string") && isPath(room.path);
 const isPath = (path) => /^\/chat\/[^/]+\/$/.test(path);
 
-/* The rooms visited, the last one first: {key, title, path, at}. */
-export function visited() {
-  return always.read("rooms", []).filter(isRoom).sort((a, b) => b.at - a.at);
-}
+/* The rooms visited, in the order of their first visit: {key, title, path, at}. */
+export const visited = () => always.read("rooms", []).filter(isRoom);
 
 /* Notes the visit of *room* ({key, title, path}) and shows the list. */
 export function visit(list, room) {
-  const known = always.read("rooms", []).filter(isRoom);
+  const known = visited();
   const at = known.findIndex(({ key }) => key === room.key);
-  const visited = { ...room, at: Date.now() };
-  if (at < 0) known.push(visited); else known[at] = visited;
+  const entry = { ...room, at: Date.now() };
+  if (at < 0) known.push(entry); else known[at] = entry;
   if (known.length > MOST) known.splice(oldestOf(known), 1);
   always.write("rooms", known);
   list.replaceChildren(...known.map((each) => link(each, each.key === room.key)));
@@ -25,12 +23,14 @@ export function visit(list, room) {
 
 const oldestOf = (rooms) => rooms.reduce((oldest, { at }, i) => (at < rooms[oldest].at ? i : oldest), 0);
 
-function link({ title, path }, current) {
+function link({ key, title, path }, current) {
   const item = document.createElement("li");
   const link = document.createElement("a");
+  const name = document.createElement("bdi");
+  name.textContent = link.title = title;
   link.href = path;
-  link.textContent = link.title = title;
-  link.dir = "auto";
+  link.dataset.key = key;
+  link.append(name);
   if (current) link.setAttribute("aria-current", "page");
   item.append(link);
   return item;

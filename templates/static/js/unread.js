@@ -4,7 +4,7 @@
 import { compareIds } from "chat/log";
 import { markRead, readUpTo } from "chat/read";
 
-const SAVE_MS = 1_000;  // a busy room is not written down for each message
+const SAVE_MS = 400;  // a busy room is not written down for each message
 const LINGER_MS = 5_000;  // so long the line stays after all below it was seen
 
 export class Unread {
@@ -19,12 +19,13 @@ export class Unread {
     Object.assign(this, { key, log, isMine, reads, changed });
     this.#seen = this.#since = readUpTo(key);
     document.addEventListener("visibilitychange", () => (document.hidden ? this.#save() : this.look()));
+    addEventListener("focus", () => this.look());
     addEventListener("pagehide", () => this.#save());
   }
 
   /* Someone else said something: if nobody looks, it is what begins the new. */
   arrived() {
-    if (this.#isRead() || (this.#since !== null && !this.#read)) return;
+    if (this.isRead || (this.#since !== null && !this.#read)) return;
     this.#since = this.#seen;
     this.#read = false;
     clearTimeout(this.#fading);
@@ -33,11 +34,16 @@ export class Unread {
 
   /* Whoever looks now has seen all there is. */
   look() {
-    const last = this.log.items.at(-1);
-    if (!last || !this.#isRead()) return;
-    this.#seen = last.id;
+    const last = this.log.items.at(-1)?.id ?? this.log.cursor;  // an empty room is read too: up to nothing
+    if (last === null || !this.isRead) return;
+    this.#seen = last;
     this.#saving ??= setTimeout(() => this.#save(), SAVE_MS);
     if (this.#since !== null && !this.#read) this.#fading ??= setTimeout(() => this.#fade(), LINGER_MS);
+  }
+
+  /* Does someone read the newest, just now? */
+  get isRead() {
+    return !document.hidden && document.hasFocus() && this.reads();
   }
 
   /* Where the line stands: {id, read}, before the first message of somebody else behind what was seen; null while that
@@ -61,10 +67,6 @@ export class Unread {
     if (items[place]?.hole || (place === 0 && more)) return null;  // it begins in what was not read yet
     while (place < items.length && (items[place].message === undefined || this.isMine(items[place].from))) place++;
     return place < items.length ? place : null;
-  }
-
-  #isRead() {
-    return !document.hidden && this.reads();
   }
 
   #fade() {
