@@ -51,7 +51,7 @@ class CatchUp:
         self._on_live = on_live
         self._tasks: dict[asyncio.Task[None], Member] = {}
         self._paging: set[Member] = set()
-        self._answers: dict[Member, list[bytes]] = {}
+        self._answers: dict[Member, list[tuple[EventId, bytes]]] = {}
 
     def begin(self, member: Member, after: EventId | None, history: int) -> None:
         """Bring *member*, which is arriving, up to its room's present: everything after *after*, or the last *history*
@@ -65,11 +65,12 @@ class CatchUp:
             self._paging.add(member)
             self._own(member, self._page(member, wish))
 
-    def answer_after(self, member: Member, frame: bytes) -> None:
-        """Send *frame* when *member* has caught up: it belongs to what is being read, and must not come before it."""
+    def answer_after(self, member: Member, event_id: EventId, frame: bytes) -> None:
+        """Send *frame*, of the event *event_id*, when *member* has caught up: it belongs to what is being read, and
+        must not come before it. If the event is still to come then, its turn is the answer."""
         answers = self._answers.setdefault(member, [])
         if len(answers) < ANSWERS:
-            answers.append(frame)
+            answers.append((event_id, frame))
 
     async def stop(self) -> None:
         """End all readers, now."""
@@ -115,8 +116,9 @@ class CatchUp:
         # No await since the room's position was looked at: what it delivers next is the next after *cursor*.
         room.join(member, cursor)
         self._on_live(member, more=more)
-        for answer in self._answers.pop(member, ()):
-            self._switchboard.send(member, answer)
+        for event_id, answer in self._answers.pop(member, ()):
+            if not room.will_send(member, event_id):
+                self._switchboard.send(member, answer)
 
     async def _page(self, member: Member, wish: wire.History) -> None:
         self._switchboard.metrics.log_reads += 1

@@ -42,6 +42,8 @@ from chat_aiohttp.switchboard import PING_S, Switchboard
 log = logging.getLogger(__name__)
 
 LONGEST_SPREAD_MS = 8_000  # of a drain's goodbyes: everybody is back within ten seconds
+OUR_FAULT = frozenset(("log_away", "draining", "held"))
+OUR_FAULT_COST = 0.05  # of a frame that says nothing
 TYPING_COST = 0.5  # of a message: who types for ever can still not flood
 
 
@@ -286,9 +288,10 @@ class Hub:
         return None
 
     def _reject(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
-        """Refuse what never reached the log: it counts as a frame that says nothing."""
+        """Refuse what never reached the log: it counts as a frame that says nothing, and for little if that is our
+        fault: whoever has much to send and does as the protocol says sends it again and again."""
         self._refuse(member, error, ref, number)
-        self.switchboard.charge(member)
+        self.switchboard.charge(member, OUR_FAULT_COST if error.code in OUR_FAULT else 1)
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
         self.metrics.refusals[error.code] += 1
@@ -345,7 +348,7 @@ class Hub:
         # lies between. If it is still to come, its turn is the answer.
         frame = wire.message_frame(draft.id, draft.body)
         if member in member.room.arriving:
-            self._catch_up.answer_after(member, frame)
+            self._catch_up.answer_after(member, draft.id, frame)
         elif not member.room.will_send(member, draft.id):
             self.switchboard.send(member, frame)
 
