@@ -9,8 +9,8 @@ allowlist, and no string of a message is ever parsed as anything again. Line bre
     item     ["li", number, …]   number: what was written before it in an "ol", else 0
 
 A message is read by people who didn't mean Markdown, too. Where CommonMark would lose or change what they wrote, it
-stays text: an indented line, a number of a list, a line below a quotation, "__init__", a "-" by itself. And Chinese has
-no spaces around **emphasis**.
+stays text: an indented line, a number of a list, a line below a quotation, "__init__", 2*3*4, a "-" by itself. And
+Chinese has no spaces around **emphasis**.
 
 Plain text is the common case and pays for a scan or two. Parsing is bounded by the message's length, its marks and
 addresses outside of code (MARKS_MOST, ADDRESSES_MOST) and its depth (DEPTH_MOST); beyond those it stays text.
@@ -188,12 +188,13 @@ def _quotation_ends(state: StateBlock, line: int, _: int, silent: bool) -> bool:
 
 
 def _emphasis(state: StateInline, silent: bool) -> bool:
-    """As CommonMark's; but beside a wide letter, which needs no space, a "*" counts as if there were one."""
+    """As CommonMark's; but between letters or digits a "*" is one ("2*3*4"), and beside a wide letter, which needs no
+    space, it counts as if there were one."""
     marker = state.src[state.pos]
     if silent or marker not in "*_":
         return False
     start = state.pos
-    found = state.scanDelims(start, marker == "*")
+    found = state.scanDelims(start, canSplitWord=False)
     can_open, can_close = found.can_open, found.can_close
     if marker == "*" and not (can_open and can_close):
         before = state.src[start - 1 : start]

@@ -25,7 +25,7 @@ FENCE = "```"
         "hello",
         "小伟：看到了，漂亮。",
         "a\nb\n\n  c",
-        "snake_case and __init__ and 2 * 3 = 6",
+        "snake_case and __init__ and 2 * 3 = 6 = 1*2*3 and 2**8 - 2**7",
         "@Ada, see README.md (at 10:30)",
         "-",
         ">",
