@@ -3,7 +3,6 @@ stay text."""
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.chat_server import ChatServer
@@ -56,20 +55,18 @@ def test_a_link_that_looks_like_another_gives_itself_away(shared_server: ChatSer
     assert {link.get_attribute("target") for link in links.all()} == {"_blank"}
 
 
-@pytest.mark.parametrize(
-    "text", [*HOSTILE, "😀" * 4000, "[a](javascript:alert(1))", "**<img src=x onerror=alert(1)>**"]
-)
-def test_hostile_text_stays_text(shared_server: ChatServer, arrive: Arrive, text: str) -> None:
+def test_hostile_text_stays_text(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
     page = visitor.enter("hostile kinds")
-    before = page.locator(TEXT).count()
+    kinds = [*HOSTILE, "😀" * 4000, "[a](javascript:alert(1))", "<svg/onload=alert(1)>**<img src=x onerror=alert(1)>**"]
 
-    visitor.say(text)
+    for text in kinds:
+        visitor.say(text)
 
-    expect(page.locator(TEXT)).to_have_count(before + 1)
+    expect(page.locator(TEXT)).to_have_count(len(kinds))
     expect(page.locator(".msg.pending")).to_have_count(0)
-    assert page.locator(TEXT).last.text_content() == text.replace("**", "")
-    assert page.locator("#chat-log :is(script, img, iframe, object, a, svg:not(.face svg))").count() == 0
+    assert page.locator(TEXT).all_text_contents() == [text.replace("**", "") for text in kinds]
+    assert page.locator(f"{TEXT} :not(strong)").count() == 0
 
 
 def test_a_hostile_tree_builds_nothing_but_known_nodes(shared_server: ChatServer, arrive: Arrive) -> None:
