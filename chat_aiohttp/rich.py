@@ -35,7 +35,7 @@ from markdown_it.token import Token
 Node = str | list[Any]
 
 MARKS_MOST: Final = 240  # characters that could mean something; with more of them nobody wrote it as a message
-ADDRESSES_MOST: Final = 32  # they cost the most to find
+ADDRESSES_MOST: Final = 24  # they cost the most to find
 DEPTH_MOST: Final = 6  # lists and quotations in each other
 LABEL_MOST: Final = 24  # characters of a code block's language
 
