@@ -17,6 +17,7 @@ export class Actions {
   constructor({ room, list, input, isMine, changes, notice, answer }) {
     Object.assign(this, { room, list, input, isMine, changes, notice, answer });
     list.addEventListener("keydown", (event) => this.#pressed(event));
+    list.addEventListener("scroll", () => this.#row && this.#place(), { passive: true });
     list.addEventListener("pointerleave", () => this.#bar.contains(document.activeElement) || this.#hide());
     document.addEventListener("pointerdown", ({ target }) => this.#row?.contains(target) || this.#hide());
     this.#bar.addEventListener("click", ({ target }) => this.#chosen(target.closest("button")));
@@ -55,8 +56,14 @@ export class Actions {
     this.#bar.querySelectorAll("[data-mine]").forEach((button) => { button.hidden = !mine; });
     this.#row = row;
     row.classList.add("acting");
-    this.#bar.classList.toggle("low", row.offsetTop - this.list.offsetTop - this.list.scrollTop < ABOVE);
     row.append(this.#bar);
+    this.#place();
+  }
+
+  /* Above its message, unless that is at the edge. */
+  #place() {
+    const above = this.#row.getBoundingClientRect().top - this.list.getBoundingClientRect().top;
+    this.#bar.classList.toggle("low", above < ABOVE);
   }
 
   #hide() {

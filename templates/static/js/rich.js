@@ -79,6 +79,7 @@ function codeOf(language, text) {
   code.tabIndex = 0;  // a long line is scrolled to with the arrow keys
   code.dir = "ltr";
   const head = document.createElement("div");
+  head.className = language ? "" : "bare";
   head.textContent = language;
   if (navigator.clipboard) head.append(copyButton());
   block.append(head, code);
