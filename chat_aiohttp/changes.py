@@ -1,8 +1,8 @@
 """Changes of what was said: edit, delete, react; and reading messages by their ids. Layer 3.
 
-A change names a message, so the log is asked first: is it there, and whose is it? Only the session that wrote a message
-may edit or delete it; a session that came as `session=` in an address may not, because addresses get around. Then the
-change goes the way of every message: into the log, and by the follower to everybody, its sender too.
+A change names a message, so the log is asked first: is it there, and whose is it? Who may change it is the hub's rule
+(hub.everybody_may). Then the change goes the way of every message: into the log, and by the follower to everybody, its
+sender too.
 
 One connection's changes keep their order: each has a line here, worked off one after the other, UNDER_WAY at most. A
 message sent behind a change may come before it, since it need not ask.
@@ -30,9 +30,16 @@ from chat_aiohttp.switchboard import Switchboard
 log = logging.getLogger(__name__)
 
 UNDER_WAY: Final = 16  # changes of one connection; the next one is refused as too fast
+RETRY_S: Final = 0.5  # between two tries to read messages while the log is away
 LOOK_S: Final = 1.0  # to find a message; then the log counts as away, and nothing was stored
 
 _KINDS: Final = {wire.Edit: EDIT, wire.Delete: DELETE, wire.React: REACTION}
+
+
+class May(Protocol):
+    """Says why a member may not write an event of this kind about a message of this author; None: it may."""
+
+    def __call__(self, member: Member, kind: str, author: str | None, /) -> ChatError | None: ...
 
 
 class Refuse(Protocol):
@@ -51,9 +58,10 @@ class _Said(msgspec.Struct):
 class Changes:
     """The changes under way in this process."""
 
-    def __init__(self, *, store: Store, switchboard: Switchboard, refuse: Refuse) -> None:
+    def __init__(self, *, store: Store, switchboard: Switchboard, may: May, refuse: Refuse) -> None:
         self._store = store
         self._switchboard = switchboard
+        self._may = may
         self._refuse = refuse
         self._lines: dict[Member, deque[tuple[wire.Change, int]]] = {}
         self._getting: set[Member] = set()
@@ -116,34 +124,47 @@ class Changes:
         """Raises Refused if *change* may come again."""
         try:
             first = await self._first(member, change)
-        except BadInput as error:
-            self._refuse(member, error, change.ref, number)
         except Refused:
             raise
+        except ChatError as error:
+            self._refuse(member, error, change.ref, number)
         except Exception:
             log.exception("a change could not be looked into")
             raise Refused("log_away", "The server failed. Send again with the same ref.") from None
         else:
-            if first is None:
-                self._append(member, change, number)
-            else:
+            if first is not None:
                 self._switchboard.send(member, wire.ack_frame(change.ref, first))
+            elif member.held not in (None, change.ref):  # by a message that was refused while the log was asked
+                raise Refused("held", "A message before this change was refused. Send that one again first.")
+            else:
+                self._append(member, change, number)
 
     async def _first(self, member: Member, change: wire.Change) -> EventId | None:
-        """Where *change* is in the log already, if it is. Raises BadInput if it may not be made, Refused if nobody
-        knows now."""
+        """Where *change* is in the log already, if it is. Raises what it may not be made for, Refused if nobody knows
+        now."""
         room = member.room.key
         try:
             async with asyncio.timeout(LOOK_S):
                 message = await self._find(room, change.target)
-                try:
-                    _check(member, change, message)
-                except BadInput:
-                    if (first := await self._store.find_ref(room, member.session, change.ref)) is not None:
-                        return first
-                    raise
+                if (denied := self._hindrance(member, change, message)) is None:
+                    return None
+                if (first := await self._store.find_ref(room, member.session, change.ref)) is not None:
+                    return first
         except TimeoutError:
             raise Refused("log_away", "The room's log does not answer. Send again with the same ref.") from None
+        raise denied
+
+    def _hindrance(self, member: Member, change: wire.Change, message: Event | None) -> ChatError | None:
+        """Why *member* may not make *change* of *message*; None: it may."""
+        if message is None:
+            return BadInput("not_found", "There is no such message in this room any more.")
+        said = msgspec.json.decode(message.body, type=_Said)
+        if (denied := self._may(member, _KINDS[type(change)], said.sender)) is not None:
+            return denied
+        is_another = isinstance(change, wire.React) and change.on and change.emoji not in said.reactions
+        if is_another and len(said.reactions) >= EMOJI_MOST:
+            words = f"There are {EMOJI_MOST} different emoji on this message already. Use one of those."
+            return BadInput("too_many_emoji", words)
         return None
 
     async def _find(self, room: str, target: EventId) -> Event | None:
@@ -170,10 +191,7 @@ class Changes:
 
     async def _get(self, member: Member, ids: tuple[EventId, ...]) -> None:
         try:
-            async with asyncio.timeout(LOOK_S * 5):
-                found = [await self._find(member.room.key, one) for one in ids]
-        except (Refused, TimeoutError):
-            return  # the page asks again when it needs them
+            found = await self._patiently(member, ids)
         except Exception:
             log.exception("messages could not be found")
             return
@@ -183,19 +201,11 @@ class Changes:
         missing = [one for one, message in zip(ids, found, strict=True) if message is None]
         await self._switchboard.send_paced(member, wire.got_frame(messages, missing))
 
-
-def _check(member: Member, change: wire.Change, message: Event | None) -> None:
-    """Raises BadInput if *member* may not make *change* of *message*."""
-    if message is None:
-        raise BadInput("not_found", "There is no such message in this room any more.", change.ref)
-    said = msgspec.json.decode(message.body, type=_Said)
-    match change:
-        case wire.React(emoji=emoji, on=True):
-            if emoji not in said.reactions and len(said.reactions) >= EMOJI_MOST:
-                words = f"There are {EMOJI_MOST} different emoji on this message already. Use one of those."
-                raise BadInput("too_many_emoji", words, change.ref)
-        case wire.Edit() | wire.Delete():
-            if said.sender != member.id or not member.may_change:
-                raise BadInput(
-                    "not_yours", "Only who wrote a message may change it, from where they wrote it.", change.ref
-                )
+    async def _patiently(self, member: Member, ids: tuple[EventId, ...]) -> list[Event | None]:
+        """The messages *ids*, as soon as the log answers; none of them when *member* has gone before that."""
+        while member.is_open:
+            try:
+                return [await self._find(member.room.key, one) for one in ids]
+            except Refused:
+                await asyncio.sleep(RETRY_S)
+        return [None for _ in ids]

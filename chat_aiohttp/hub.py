@@ -27,7 +27,7 @@ from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
 from chat_aiohttp.echoes import Echoes
 from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused, Unknown
-from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Found, Gap, RoomLine
+from chat_aiohttp.events import DELETE, EDIT, MESSAGE, Draft, Event, EventId, Found, Gap, RoomLine
 from chat_aiohttp.frames import TEXT
 from chat_aiohttp.gate import Gate, GateRules
 from chat_aiohttp.limits import IntakeRules
@@ -56,8 +56,12 @@ Asked for each event before any limit, synchronously: it must not wait, so whoev
 hand by the time a member enters."""
 
 
-def everybody_may(member: Member, kind: str, author: str | None) -> None:
-    """Anybody who is in a room may write in it."""
+def everybody_may(member: Member, kind: str, author: str | None) -> ChatError | None:
+    """Anybody who is in a room may write in it, and edit and delete what they wrote, from the session they wrote it
+    with; unless that came as `session=` in an address, because addresses get around."""
+    if kind in (EDIT, DELETE) and (author != member.id or not member.may_change):
+        return BadInput("not_yours", "Only who wrote a message may change it, from where they wrote it.")
+    return None
 
 
 class HubRules(msgspec.Struct, frozen=True):
@@ -111,7 +115,7 @@ class Hub:
         self._order = SenderOrder(store=store)
         self._echoes = Echoes(self._unheard)
         self._sends = 0  # so far, by everybody: what was sent before what
-        self._changes = Changes(store=store, switchboard=self.switchboard, refuse=self._refuse)
+        self._changes = Changes(store=store, switchboard=self.switchboard, may=may, refuse=self._refuse)
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
 
@@ -269,7 +273,7 @@ class Hub:
         """Give *send* to the room's log. Its outcome comes as its echo, an ack or an error to *member*. Never waits."""
         ref = send.ref
         self._sends += 1
-        if (error := self._hindrance(member, ref)) is not None:
+        if (error := self.may(member, MESSAGE, None) or self._hindrance(member, ref)) is not None:
             self._reject(member, error, ref, self._sends)
             return
         room = member.room
@@ -289,8 +293,7 @@ class Hub:
         )
 
     def change(self, member: Member, change: wire.Change) -> None:
-        """Give *change* to the room's log, if what it is about is *member*'s to change. Its outcome comes as a send's
-        does. Never waits."""
+        """Give *change* to the room's log, if *member* may make it. Its outcome comes as a send's does. Never waits."""
         self._sends += 1
         if (error := self._hindrance(member, change.ref)) is not None:
             self._reject(member, error, change.ref, self._sends)
@@ -299,8 +302,6 @@ class Hub:
 
     def _hindrance(self, member: Member, ref: str | None) -> ChatError | None:
         """Why *member* may not write now; None: it may."""
-        if (denied := self.may(member, MESSAGE, None)) is not None:
-            return denied
         if member.held is not None and self._order.holds(member, ref):
             return Refused("held", "A message before this one was refused. Send that one again first.")
         if self.draining:

@@ -294,6 +294,38 @@ async def test_while_the_log_does_not_answer_a_change_is_refused_and_holds_what_
     assert [(await ada.next("edit"))["message"] for _ in range(2)] == ["x", "y"]
 
 
+async def test_a_change_does_not_overtake_a_message_that_was_refused_meanwhile(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = await server.v1()
+    one = await said(ada)
+    store, asked, answer = server.hub.store, asyncio.Event(), asyncio.Event()
+    before = store.before
+
+    async def slowly(room: str, cursor: EventId | None, limit: int) -> Page:
+        asked.set()
+        await answer.wait()
+        return await before(room, cursor, limit)
+
+    def refuse(draft: Draft) -> None:
+        draft.error = Refused("log_away", "The room's log does not answer. Send again with the same ref.")
+        server.hub.settled([draft])
+
+    monkeypatch.setattr(store, "before", slowly)
+    await change(ada, "edit", one, message="x")
+    await asked.wait()
+    with monkeypatch.context() as away:
+        away.setattr(store, "append", refuse)
+        await ada.say("first", "r2")
+        assert (await ada.error())["ref"] == "r2"
+    answer.set()
+
+    error = await ada.error()
+    assert (error["code"], error["ref"]) == ("held", "c1")
+    await change(ada, "edit", one, message="x")
+    assert (await ada.next("edit"))["message"] == "x"
+
+
 async def test_a_refused_change_may_come_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     ada = await server.v1()
     one = await said(ada)

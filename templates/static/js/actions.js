@@ -3,6 +3,7 @@
 
 import { confirmDelete, editor } from "chat/editor";
 import { copyLink } from "chat/permalink";
+import { along, step } from "chat/roam";
 import { toolbar } from "chat/toolbar";
 
 const KEYS = { r: "reply", e: "edit", Delete: "delete", Backspace: "delete", "+": "more" };
@@ -113,44 +114,18 @@ export class Actions {
     const { target, key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || target.closest("form, .confirm")) return;
     const row = target.closest(".msg");
-    const handled = target.closest(".toolbar") ? this.#along(row, key) : this.#among(row, target, key);
+    const handled = target.closest(".toolbar") ? along(this.#bar, row, key) : this.#among(row, target, key);
     if (handled) event.preventDefault();
   }
 
   /* From message to message, or into the toolbar of one. */
   #among(row, target, key) {
-    if (key === "ArrowUp" || key === "ArrowDown") return this.#step(row, key === "ArrowUp");
+    if (key === "ArrowUp" || key === "ArrowDown") return step(this.list, row, key === "ArrowUp");
     if (!row || target !== row) return false;
     if (key === "Escape") this.input.focus();
     else if (key === "ArrowRight" || key === "Enter") this.#bar.querySelector("button").focus();
     else if (KEYS[key]) this.#act(KEYS[key], row);
     else return false;
     return true;
-  }
-
-  #step(row, up) {
-    const rows = Array.from(this.list.querySelectorAll(".msg"));
-    const next = row ? rows[rows.indexOf(row) + (up ? -1 : 1)] : this.#last(rows);
-    if (!next) return row !== null;
-    next.tabIndex = -1;
-    next.focus();
-    next.scrollIntoView({ block: "nearest" });
-    return true;
-  }
-
-  #last(rows) {
-    const end = this.list.getBoundingClientRect().bottom;
-    return rows.findLast((row) => row.getBoundingClientRect().top < end);
-  }
-
-  /* From button to button, and back to the message. */
-  #along(row, key) {
-    const buttons = Array.from(this.#bar.querySelectorAll("button:not([hidden])"));
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
-    if (key === "Escape") {
-      row.tabIndex = -1;
-      row.focus();
-    } else if (step) buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length).focus();
-    return key === "Escape" || step !== undefined;
   }
 }

@@ -1,13 +1,9 @@
-/* A few dozen emoji to choose from, in a small window beside what it was opened from. */
+/* Emoji to choose from, in a small window beside what it was opened from, with a field to find one by a word. */
 
+import { EMOJI } from "chat/emoji";
 import { say } from "chat/words";
 
 const COLUMNS = 8;
-const EMOJI = (
-  "👍 👎 ❤️ 😄 😂 😊 😍 🤩 😎 🤔 😮 😢 😭 😡 🥳 😴 🙈 👀 👏 🙌 🙏 💪 🤝 👋 "
-  + "✌️ 🤞 🫶 💔 🔥 ✨ ⭐ 🎉 🎂 🎁 🏆 🚀 💡 📌 ✅ ❌ ❓ ❗ 💯 ⏳ 🐛 🔧 🔒 📈 "
-  + "☕ 🍵 🍜 🍕 🍎 🍻 🌱 🌸 🌞 🌧️ 🌈 🐱 🐶 🦊 🐼 🐢"
-).split(" ");
 
 /* The chosen emoji, or null. */
 export function pick(beside) {
@@ -16,19 +12,20 @@ export function pick(beside) {
   window.popover = "auto";  // closes on Escape and on a press elsewhere, and lies above everything
   window.setAttribute("role", "group");
   window.setAttribute("aria-label", say("picker.label"));
-  for (const emoji of EMOJI) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = emoji;
-    window.append(button);
-  }
-  window.addEventListener("keydown", (event) => move(window, event));
+  const field = document.createElement("input");
+  Object.assign(field, { type: "search", placeholder: say("picker.find"), autocomplete: "off" });
+  field.setAttribute("aria-label", field.placeholder);
+  const grid = document.createElement("div");
+  grid.append(...EMOJI.map(([emoji, words]) => choice(emoji, words)));
+  field.addEventListener("input", () => find(grid, field.value.trim().toLowerCase()));
+  window.addEventListener("keydown", (event) => move(field, grid, event));
+  window.append(field, grid);
   document.body.append(window);
   window.showPopover();
   place(window, beside.getBoundingClientRect());
-  window.firstChild.focus();
+  if (matchMedia("(pointer: fine)").matches) field.focus(); else grid.firstChild.focus();  // no keyboard over it
   return new Promise((chosen) => {
-    window.addEventListener("click", ({ target }) => {
+    grid.addEventListener("click", ({ target }) => {
       if (!target.closest("button")) return;
       chosen(target.textContent);
       window.hidePopover();
@@ -41,6 +38,19 @@ export function pick(beside) {
   });
 }
 
+function choice(emoji, words) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", textContent: emoji, title: words.split(" ")[0].replaceAll("_", " ") });
+  button.dataset.words = words;
+  return button;
+}
+
+function find(grid, wanted) {
+  for (const button of grid.children) {
+    button.hidden = !button.dataset.words.split(" ").some((word) => word.startsWith(wanted));
+  }
+}
+
 function place(window, { left, right, top, bottom }) {
   const { offsetWidth: width, offsetHeight: height } = window;
   const x = document.dir === "rtl" ? left : right - width;
@@ -49,10 +59,14 @@ function place(window, { left, right, top, bottom }) {
   window.style.setProperty("--y", `${Math.max(8, y)}px`);
 }
 
-function move(window, event) {
-  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS }[event.key];
-  if (step === undefined) return;
+/* Down from the field into the grid, about in it, and up again; Enter in the field takes the first one. */
+function move(field, grid, event) {
+  const buttons = Array.from(grid.children).filter((button) => !button.hidden);
+  const at = buttons.indexOf(document.activeElement);
+  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: COLUMNS, ArrowUp: -COLUMNS };
+  if (at < 0 && event.key === "Enter") buttons[0]?.click();
+  else if (at < 0 && event.key === "ArrowDown") buttons[0]?.focus();
+  else if (at >= 0 && event.key in steps) (buttons[at + steps[event.key]] ?? (at < COLUMNS ? field : null))?.focus();
+  else return;
   event.preventDefault();
-  const buttons = Array.from(window.children);
-  buttons[buttons.indexOf(document.activeElement) + step]?.focus();
 }

@@ -3,12 +3,14 @@
 import { plainly } from "chat/rich";
 
 const MOST = 20;  // asked for at once, as the server allows
+const AGAIN_MS = 10_000;  // without an answer
 const KEPT = 500;  // quotes of messages that are not in the log
 const SHOWN = 160;  // characters
 
 export class Quotes {
   #kept = new Map();  // id -> {id, name, text} or {id, gone}
-  #wanted = new Set();
+  #wanted = new Map();  // id -> {id}
+  #soon = null;  // the next time to ask, or to ask again
   #asked = false;
   #made = new WeakMap();  // item of the log -> its quote, and what that was made of
 
@@ -23,9 +25,9 @@ export class Quotes {
     if (item) return this.#madeOf(item);
     const kept = this.#kept.get(id);
     if (kept) return kept;
-    this.#wanted.add(id);
-    if (this.#wanted.size === 1) queueMicrotask(() => this.#ask());
-    return { id };
+    if (!this.#wanted.has(id)) this.#wanted.set(id, { id });
+    this.#soon ??= setTimeout(() => this.#ask());  // once for all that are drawn now
+    return this.#wanted.get(id);
   }
 
   /* The link is up. */
@@ -61,8 +63,11 @@ export class Quotes {
   }
 
   #ask() {
+    clearTimeout(this.#soon);
+    this.#soon = null;
     if (this.#asked || !this.#wanted.size) return;
-    this.#asked = this.tell({ type: "get", ids: Array.from(this.#wanted).slice(0, MOST) });
+    this.#asked = this.tell({ type: "get", ids: Array.from(this.#wanted.keys()).slice(0, MOST) });
+    this.#soon = setTimeout(() => { this.#asked = false; this.#ask(); }, AGAIN_MS);
   }
 
   #keep(quote) {
