@@ -21,6 +21,8 @@ EDIT = "edit"
 DELETE = "delete"
 REACTION = "reaction"
 
+EMOJI_MOST = 20  # different emoji on one message; those that come later are not shown
+
 _ID = re.compile(r"(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})", re.ASCII)
 
 
@@ -166,25 +168,33 @@ class RoomLine(msgspec.Struct, frozen=True, gc=False):
 def fold(message: Event, amendments: list[Event]) -> Event:
     """*message* with its later edits and reactions in it: what history shows. *amendments* in the log's order.
 
-    The folded body has the newest edit's ``message`` and ``edited`` (its ms), and ``reactions``: {emoji: [public ids]}.
-    Amendments of unknown kinds change nothing.
+    The folded body has the newest edit's ``message``, ``rich`` and ``edited`` (its ms), and ``reactions``: {emoji:
+    [public ids]}, each person once. Amendments of unknown kinds change nothing.
     """
     if not amendments:
         return message
     body = msgspec.json.decode(message.body, type=dict[str, object])
-    reactions: dict[str, list[str]] = {}
+    reactions: dict[str, dict[str, None]] = {}
     for event in amendments:
         change = msgspec.json.decode(event.body, type=dict[str, object])
         if event.kind == EDIT:
             body["message"] = change.get("message", body["message"])
             body["edited"] = event.id.ms
+            body.pop("rich", None)
+            if "rich" in change:
+                body["rich"] = change["rich"]
         elif event.kind == REACTION:
-            emoji, who = str(change.get("emoji")), str(change.get("from"))
-            fans = reactions.setdefault(emoji, [])
-            if change.get("on", True) and who not in fans:
-                fans.append(who)
-            elif not change.get("on", True) and who in fans:
-                fans.remove(who)
-    if kept := {emoji: fans for emoji, fans in reactions.items() if fans}:
-        body["reactions"] = kept
+            _react(reactions, str(change.get("emoji")), str(change.get("from")), on=change.get("on", True) is not False)
+    if reactions:
+        body["reactions"] = {emoji: list(fans) for emoji, fans in reactions.items()}
     return Event(message.room, message.id, message.prev, message.kind, msgspec.json.encode(body))
+
+
+def _react(reactions: dict[str, dict[str, None]], emoji: str, who: str, *, on: bool) -> None:
+    fans = reactions.get(emoji)
+    if on and (fans is not None or len(reactions) < EMOJI_MOST):
+        reactions.setdefault(emoji, {})[who] = None
+    elif fans is not None and not on:
+        fans.pop(who, None)
+        if not fans:
+            del reactions[emoji]

@@ -22,11 +22,12 @@ import msgspec
 from chat_aiohttp import wire
 from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.catch_up import CatchUp
+from chat_aiohttp.changes import Changes
 from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
 from chat_aiohttp.echoes import Echoes
 from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused, Unknown
-from chat_aiohttp.events import MESSAGE, Draft, Event, EventId, Found, Gap, RoomLine
+from chat_aiohttp.events import DELETE, EDIT, MESSAGE, Draft, Event, EventId, Found, Gap, RoomLine
 from chat_aiohttp.frames import TEXT
 from chat_aiohttp.gate import Gate, GateRules
 from chat_aiohttp.limits import IntakeRules
@@ -45,6 +46,7 @@ LONGEST_SPREAD_MS = 8_000  # of a drain's goodbyes: everybody is back within ten
 OUR_FAULT = frozenset(("log_away", "draining", "held"))
 OUR_FAULT_COST = 0.05  # of a frame that says nothing
 TYPING_COST = 0.5  # of a message: who types for ever can still not flood
+GET_COST = 1.0  # of a message, for up to wire.MAX_GET of them
 
 
 May = Callable[[Member, str, str | None], ChatError | None]
@@ -54,8 +56,12 @@ Asked for each event before any limit, synchronously: it must not wait, so whoev
 hand by the time a member enters."""
 
 
-def everybody_may(member: Member, kind: str, author: str | None) -> None:
-    """Anybody who is in a room may write in it."""
+def everybody_may(member: Member, kind: str, author: str | None) -> ChatError | None:
+    """Anybody who is in a room may write in it, and edit and delete what they wrote, from the session they wrote it
+    with; unless that came as `session=` in an address, because addresses get around."""
+    if kind in (EDIT, DELETE) and (author != member.id or not member.may_change):
+        return BadInput("not_yours", "Only who wrote a message may change it, from where they wrote it.")
+    return None
 
 
 class HubRules(msgspec.Struct, frozen=True):
@@ -109,6 +115,7 @@ class Hub:
         self._order = SenderOrder(store=store)
         self._echoes = Echoes(self._unheard)
         self._sends = 0  # so far, by everybody: what was sent before what
+        self._changes = Changes(store=store, switchboard=self.switchboard, may=may, refuse=self._refuse)
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
 
@@ -124,6 +131,7 @@ class Hub:
         await self.attendance.stop()
         await self._catch_up.stop()
         await self._order.stop()
+        await self._changes.stop()
         self._echoes.stop()
         self.switchboard.stop()
 
@@ -148,12 +156,23 @@ class Hub:
             self.gate.leave(address, key)  # whoever entered has a seat of its own by now
 
     def member(
-        self, room: Room, *, session: bytes, who: str, name: str, v1: bool, address: bytes | None = None
+        self,
+        room: Room,
+        *,
+        session: bytes,
+        who: str,
+        name: str,
+        v1: bool,
+        may_change: bool = True,
+        address: bytes | None = None,
     ) -> Member:
         """A connection that is about to enter *room*, without a wait in between. Raises Refused when a drain has begun
-        while it stood at the door: its goodbyes would have passed it by."""
+        while it stood at the door: its goodbyes would have passed it by. *may_change*: whether its
+        session gives a right to edit or delete what it says."""
         self._check_open()
-        return Member(room=room, session=session, public_id=who, name=name, v1=v1, address=address)
+        return Member(
+            room=room, session=session, public_id=who, name=name, v1=v1, may_change=may_change, address=address
+        )
 
     def _check_open(self) -> None:
         if self.draining:
@@ -232,12 +251,14 @@ class Hub:
         match command:
             case wire.Send():
                 self.publish(member, command)
+            case wire.Edit() | wire.Delete() | wire.React():
+                self.change(member, command)
             case wire.Typing():
-                now = self._clock()
-                if self.gate.own(member, now).take(TYPING_COST, now):
+                if self._pays(member, TYPING_COST):
                     self.attendance.typing(member)
-                else:
-                    self.switchboard.charge(member)
+            case wire.Get(ids):
+                if self._pays(member, GET_COST):
+                    self._changes.get(member, ids)
             case wire.Ping():
                 self.switchboard.charge(member)
                 self.switchboard.send(member, wire.PONG)
@@ -252,7 +273,7 @@ class Hub:
         """Give *send* to the room's log. Its outcome comes as its echo, an ack or an error to *member*. Never waits."""
         ref = send.ref
         self._sends += 1
-        if (error := self._hindrance(member, ref)) is not None:
+        if (error := self.may(member, MESSAGE, None) or self._hindrance(member, ref)) is not None:
             self._reject(member, error, ref, self._sends)
             return
         room = member.room
@@ -262,19 +283,25 @@ class Hub:
                 room.key,
                 room.title,
                 MESSAGE,
-                wire.message_body(send.message, member.id, member.name, ref),
+                wire.message_body(send.message, member.id, member.name, ref, send.reply),
                 session=member.session,
                 ref=ref,
-                digest=wire.digest(send.message) if ref is not None else b"",
+                digest=wire.send_digest(send) if ref is not None else b"",
                 owner=member,
                 number=self._sends,
             )
         )
 
+    def change(self, member: Member, change: wire.Change) -> None:
+        """Give *change* to the room's log, if *member* may make it. Its outcome comes as a send's does. Never waits."""
+        self._sends += 1
+        if (error := self._hindrance(member, change.ref)) is not None:
+            self._reject(member, error, change.ref, self._sends)
+        else:
+            self._changes.take(member, change, self._sends)
+
     def _hindrance(self, member: Member, ref: str | None) -> ChatError | None:
         """Why *member* may not write now; None: it may."""
-        if (denied := self.may(member, MESSAGE, None)) is not None:
-            return denied
         if member.held is not None and self._order.holds(member, ref):
             return Refused("held", "A message before this one was refused. Send that one again first.")
         if self.draining:
@@ -292,6 +319,14 @@ class Hub:
         fault: whoever has much to send and does as the protocol says sends it again and again."""
         self._refuse(member, error, ref, number)
         self.switchboard.charge(member, OUR_FAULT_COST if error.code in OUR_FAULT else 1)
+
+    def _pays(self, member: Member, cost: float) -> bool:
+        """Whether *member* can pay for what is met with silence if it can't."""
+        now = self._clock()
+        if self.gate.own(member, now).take(cost, now):
+            return True
+        self.switchboard.charge(member)
+        return False
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
         self.metrics.refusals[error.code] += 1
@@ -381,6 +416,7 @@ class Hub:
         """Settle what is under way, then send everybody away, to come back spread out. Ends within *deadline_s*."""
         self.draining = True
         ends = self._clock() + deadline_s
+        await self._changes.drain()
         await self.store.drain()
         await asyncio.sleep(0)  # what has just settled reaches its members before the goodbye
         members = [member for room in self.registry.rooms() for member in room.members()]

@@ -36,10 +36,18 @@ _V1_KINDS = frozenset((MESSAGE, EDIT, DELETE, REACTION))
 class Member(Socket):
     """One connection in one room. An idle one is a few words: what only talkers need is made when they talk."""
 
-    __slots__ = ("address", "bucket", "held", "id", "name", "room", "session", "v1")
+    __slots__ = ("address", "bucket", "held", "id", "may_change", "name", "room", "session", "v1")
 
     def __init__(
-        self, *, room: Room, session: bytes, public_id: str, name: str, v1: bool, address: bytes | None = None
+        self,
+        *,
+        room: Room,
+        session: bytes,
+        public_id: str,
+        name: str,
+        v1: bool,
+        may_change: bool = True,
+        address: bytes | None = None,
     ) -> None:
         super().__init__()
         self.room = room
@@ -48,6 +56,7 @@ class Member(Socket):
         self.id = public_id
         self.name = name
         self.v1 = v1
+        self.may_change = may_change  # its own messages, later
         self.bucket: TokenBucket | None = None
         self.held: str | None = (
             None  # the ref of a send refused retryably: nothing may overtake it until it comes again

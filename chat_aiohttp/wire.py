@@ -10,8 +10,6 @@ one bytes concatenation per message, whatever the room's size, the same bytes fo
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from hashlib import blake2b
 from typing import Any, NoReturn
 
@@ -21,28 +19,56 @@ from chat_aiohttp.errors import BadInput, ChatError
 from chat_aiohttp.events import MESSAGE, Event, EventId, Gap, parse_id
 from chat_aiohttp.frames import TEXT, frame
 from chat_aiohttp.looks import looks_of
+from chat_aiohttp.rich import Node, tree
+from chat_aiohttp.texts import emoji, said
 
 MAX_REF = 64
-_NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-_LINE_END = re.compile("\r\n?|[\u2028\u2029]")
-# What shows nothing at all: a message of these alone is blank.
-_INVISIBLE = re.compile(
-    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0]*"
-)
+MAX_GET = 20  # messages asked for at once by their ids
 
 
 class Send(msgspec.Struct, gc=False):
-    """Say something. Plain's only command."""
+    """Say something, perhaps in reply to a message. Plain's only command."""
 
     message: str
     ref: str | None = None
+    reply: str | None = None  # an id
 
 
 class _SendV1(msgspec.Struct, gc=False):
     message: str
     type: str
     ref: str | None = None
+    reply: str | None = None
+
+
+class Edit(msgspec.Struct, frozen=True, gc=False):
+    """What I said in *target* shall read *message*."""
+
+    target: EventId
+    ref: str
+    message: str
+
+
+class Delete(msgspec.Struct, frozen=True, gc=False):
+    """What I said in *target* shall be gone."""
+
+    target: EventId
+    ref: str
+
+
+class React(msgspec.Struct, frozen=True, gc=False):
+    """I put *emoji* on *target*, or take it off."""
+
+    target: EventId
+    ref: str
+    emoji: str
+    on: bool
+
+
+class Get(msgspec.Struct, frozen=True, gc=False):
+    """These messages, please: what replies are about."""
+
+    ids: tuple[EventId, ...]
 
 
 class Typing(msgspec.Struct, frozen=True, gc=False):
@@ -67,7 +93,8 @@ class History(msgspec.Struct, frozen=True, gc=False):
     forward: bool = False
 
 
-Command = Send | Typing | Ping | Rename | History
+Change = Edit | Delete | React
+Command = Send | Change | Typing | Ping | Rename | History | Get
 
 _encode = msgspec.json.Encoder().encode
 _decode_any = msgspec.json.Decoder().decode
@@ -92,50 +119,32 @@ def decode_v1(text: bytes, max_chars: int) -> Command:
     try:
         seen = _decode_send(text)
     except (msgspec.DecodeError, RecursionError):
-        return _decode_rest(text)
+        return _decode_rest(text, max_chars)
     if seen.type != "send":
-        return _decode_rest(text)
+        return _decode_rest(text, max_chars)
     if seen.ref is None:
         raise BadInput(
             "ref_missing", "A send needs a “ref”: your own random id for it, so that a retry is stored once."
         )
-    return _checked(Send(seen.message, seen.ref), max_chars)
+    return _checked(Send(seen.message, seen.ref, seen.reply), max_chars)
 
 
 def _checked(send: Send, max_chars: int) -> Send:
-    ref, text = send.ref, send.message
-    if ref is not None and not 0 < len(ref) <= MAX_REF:
-        raise BadInput("bad_ref", f"A “ref” has 1 to {MAX_REF} characters; this one has {len(ref)}.")
-    if _NOT_TEXT.search(text):
-        text = _NOT_TEXT.sub("", _LINE_END.sub("\n", text))
-    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
-        text = unicodedata.normalize("NFC", _stream_safe(text))
-    if len(text) > max_chars:
-        raise BadInput(
-            "message_too_long", f"A message has at most {max_chars} characters; this one has {len(text)}.", ref
-        )
-    if not text.strip() or _INVISIBLE.fullmatch(text):
-        raise BadInput("message_empty", "There is nothing in this message to read.", ref)
-    send.message = text
+    ref = send.ref
+    if ref is not None:
+        _check_ref(ref)
+    if send.reply is not None:
+        send.reply = str(_id(send.reply, "reply", ref))
+    send.message = said(send.message, max_chars, ref)
     return send
 
 
-def _stream_safe(text: str) -> str:
-    """*text* with a joiner after 30 combining marks in a row (UAX #15, D4), which nobody's language needs.
-
-    Normalizing sorts each run of marks, in quadratic time: a single frame of them would stop the loop for seconds.
-    """
-    safe, run = [], 0
-    for char in text:
-        run = run + 1 if unicodedata.combining(char) else 0
-        if run > 30:
-            safe.append("\u034f")
-            run = 1
-        safe.append(char)
-    return "".join(safe)
+def _check_ref(ref: str) -> None:
+    if not 0 < len(ref) <= MAX_REF:
+        raise BadInput("bad_ref", f"A “ref” has 1 to {MAX_REF} characters; this one has {len(ref)}.")
 
 
-def _decode_rest(text: bytes) -> Command:
+def _decode_rest(text: bytes, max_chars: int) -> Command:
     fields = _object(text)
     match fields.get("type"):
         case "send":
@@ -151,8 +160,12 @@ def _decode_rest(text: bytes) -> Command:
             return Rename(name)
         case "history":
             return _history(fields)
+        case "edit" | "delete" | "react":
+            return _change(fields, max_chars)
+        case "get":
+            return _get(fields)
         case None:
-            words = "Say what this is in “type”: send, typing, ping, rename or history."
+            words = "Say what this is in “type”: send, edit, delete, react, typing, ping, rename, history or get."
             raise BadInput("unknown_type", words, _ref(fields))
         case other:
             raise BadInput("unknown_type", f"“{_short(other)}” is not a type this server knows.", _ref(fields))
@@ -168,6 +181,42 @@ def _history(fields: dict[str, Any]) -> History:
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= 100:
         raise BadInput("bad_limit", "“limit” must be a whole number from 1 to 100.")
     return History(parse_id(cursor), limit, forward)
+
+
+def _change(fields: dict[str, Any], max_chars: int) -> Change:
+    kind, ref = fields["type"], fields.get("ref")
+    if not isinstance(ref, str):
+        words = f"This {kind} needs a “ref”: your own random id for it, so that a retry changes nothing twice."
+        raise BadInput("ref_missing", words)
+    _check_ref(ref)
+    target = _id(fields.get("id"), "id", ref)
+    if kind == "delete":
+        return Delete(target, ref)
+    if kind == "edit":
+        message = fields.get("message")
+        if not isinstance(message, str):
+            raise BadInput("message_not_text", "“message” must be a text: what the message shall read.", ref)
+        return Edit(target, ref, said(message, max_chars, ref))
+    on = fields.get("on", True)
+    if not isinstance(on, bool):
+        raise BadInput("bad_emoji", "“on” must be true or false.", ref)
+    return React(target, ref, emoji(fields.get("emoji"), ref), on)
+
+
+def _id(value: object, name: str, ref: str | None) -> EventId:
+    if not isinstance(value, str):
+        raise BadInput("bad_id", f"“{name}” must be a message's id.", ref)
+    try:
+        return parse_id(value)
+    except BadInput as error:
+        raise BadInput(error.code, error.words, ref) from None
+
+
+def _get(fields: dict[str, Any]) -> Get:
+    ids = fields.get("ids")
+    if not isinstance(ids, list) or not 1 <= len(ids) <= MAX_GET:
+        raise BadInput("bad_limit", f"“ids” must be a list of 1 to {MAX_GET} messages' ids.")
+    return Get(tuple(dict.fromkeys(_id(each, "ids", None) for each in ids)))
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -188,6 +237,8 @@ def _explain(text: bytes) -> NoReturn:
         raise BadInput("message_missing", "Send an object with a text in “message”.", ref)
     if not isinstance(fields["message"], str):
         raise BadInput("message_not_text", "“message” must be a text.", ref)
+    if not isinstance(fields.get("reply"), str | None):
+        raise BadInput("bad_id", "“reply” must be a message's id.", ref)
     raise BadInput("bad_ref", f"A “ref” is a text of 1 to {MAX_REF} characters.")
 
 
@@ -210,11 +261,38 @@ class _MessageBody(msgspec.Struct, omit_defaults=True, gc=False):
     name: str
     looks: tuple[str, ...] = ()
     ref: str | None = None
+    reply: str | None = None
+    rich: list[Node] | None = None
 
 
-def message_body(text: str, public_id: str, name: str, ref: str | None) -> bytes:
-    """A message as the log keeps it."""
-    return _encode(_MessageBody(text, public_id, name, () if name.isascii() else looks_of(name), ref))
+class _ReactionBody(msgspec.Struct, gc=False):
+    emoji: str
+    on: bool
+    sender: str = msgspec.field(name="from")
+    name: str
+    ref: str
+
+
+class _DeleteBody(msgspec.Struct, gc=False):
+    sender: str = msgspec.field(name="from")
+    name: str
+    ref: str
+
+
+def message_body(text: str, public_id: str, name: str, ref: str | None, reply: str | None = None) -> bytes:
+    """A message as the log keeps it: what was written, and what that says beyond its letters (rich.py)."""
+    return _encode(_MessageBody(text, public_id, name, _looks(name), ref, reply, tree(text)))
+
+
+def change_body(change: Change, public_id: str, name: str) -> bytes:
+    """A change of a message as the log keeps it."""
+    match change:
+        case Edit():
+            return message_body(change.message, public_id, name, change.ref)
+        case React():
+            return _encode(_ReactionBody(change.emoji, change.on, public_id, name, change.ref))
+        case Delete():
+            return _encode(_DeleteBody(public_id, name, change.ref))
 
 
 def person(public_id: str, name: str) -> dict[str, Any]:
@@ -225,9 +303,29 @@ def person(public_id: str, name: str) -> dict[str, Any]:
     return fields
 
 
+def _looks(name: str) -> tuple[str, ...]:
+    return () if name.isascii() else looks_of(name)
+
+
 def digest(text: str) -> bytes:
-    """8 bytes that stand for a send's text, to tell a repeat from a ref used again for something else."""
+    """8 bytes that stand for what was sent, to tell a repeat from a ref used again for something else."""
     return blake2b(text.encode(), digest_size=8).digest()
+
+
+def send_digest(send: Send) -> bytes:
+    """The digest of a send."""
+    return digest(send.message if send.reply is None else f"{send.reply} {send.message}")
+
+
+def change_digest(change: Change) -> bytes:
+    """The digest of a change. No send has it: a message has no controls."""
+    match change:
+        case Edit():
+            return digest(f"edit\0{change.target}\0{change.message}")
+        case React():
+            return digest(f"react\0{change.target}\0{change.emoji}\0{change.on}")
+        case Delete():
+            return digest(f"delete\0{change.target}")
 
 
 # -- out: frames
@@ -299,3 +397,10 @@ def later_frame(after: EventId, messages: list[Event], position: EventId, more: 
         tail += b',"gap":"%b"' % gap.reason.encode()
     head = b'{"type":"history","after":"%d-%d","position":"%d-%d",' % (*after, *position)
     return frame(TEXT, b'%b"messages":[%b],"more":%b}' % (head, listed, tail))
+
+
+def got_frame(messages: list[Event], missing: list[EventId]) -> bytes:
+    """The answer to `get`: the messages as they are now, and the ids of those that are none any more."""
+    listed = b",".join([event_json(message) for message in messages])
+    gone = _encode([str(one) for one in missing])
+    return frame(TEXT, b'{"type":"got","messages":[%b],"missing":%b}' % (listed, gone))

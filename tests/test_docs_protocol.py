@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import chat_aiohttp
-from chat_aiohttp import hub, wire
+from chat_aiohttp import hub, rich, wire
 from chat_aiohttp.closing import Close, should_return
 from chat_aiohttp.config import Config
-from chat_aiohttp.events import DELETE, EDIT, MESSAGE, REACTION, parse_id
+from chat_aiohttp.events import DELETE, EDIT, EMOJI_MOST, MESSAGE, REACTION, parse_id
 from chat_aiohttp.switchboard import PING_S
 from chat_aiohttp.web import socket
 
@@ -25,6 +25,7 @@ ANSWERS = {
     "live",
     "ack",
     "history",
+    "got",
     "presence",
     "presence-diff",
     "typing",
@@ -91,8 +92,8 @@ def test_every_error_code_in_the_code_is_on_the_page_and_the_other_way_round() -
     told = {code for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)}
 
     package = Path(chat_aiohttp.__file__).parent
-    sources = [package / "wire.py", package / "events.py", package / "hub.py", package / "gate.py"]
-    sources += [*(package / "store").glob("*.py")]
+    sources = [package / f"{name}.py" for name in ("wire", "events", "texts", "hub", "gate", "changes")]
+    sources += (package / "store").glob("*.py")
     raised = set()
     for source in sources:
         raised |= set(
@@ -131,4 +132,8 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert welcome["limits"]["frame"] == limits.frame_bytes == hub.HubRules().frame_bytes == 64 * 1024
     assert welcome["ping"] == PING_S
     assert f"at most {socket.MAX_HISTORY})" in PAGE
+    assert f"up to {wire.MAX_GET} messages by their ids" in PAGE
+    assert f"at most\n{EMOJI_MOST} different emoji" in PAGE
+    assert f"more than {rich.MARKS_MOST} marks or {rich.ADDRESSES_MOST} addresses" in PAGE
+    assert f"more than {rich.DEPTH_MOST} lists" in PAGE
     assert f"over {limits.message_chars:,} characters" in PAGE

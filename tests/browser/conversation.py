@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import aiohttp
 
-from chat_aiohttp.events import MESSAGE, Draft
+from chat_aiohttp.events import MESSAGE, REACTION, Draft
 from chat_aiohttp.names import room_key
 from chat_aiohttp.sessions import public_id, query_session
 from chat_aiohttp.store.sqlite import SqliteStore
-from chat_aiohttp.wire import message_body
+from chat_aiohttp.wire import React, change_body, message_body
 from tests.browser.chat_server import ChatServer
 from tests.store.listener import Recorder
 
@@ -22,9 +22,12 @@ Line = tuple[str, str, str]  # "9:41", who, what
 LOBBY: list[Line] = [
     ("9:38", "deploy-bot", "✓ main 8a41d07 · 412 tests passed"),
     ("9:41", "Ada", "Morning! The rolling restart went out at 9:30. Nobody noticed, which was the point."),
-    ("9:41", "Ada", "5,000 sockets, ten restarts, 0 closed: https://status.example.org/restarts"),
-    ("9:44", "小伟", "看到了，漂亮。我把 XREAD 的批量也合了："),
-    ("9:44", "小伟", "p99   24 ms  →  11 ms\n(1000 members, 100 messages a second)"),
+    ("9:41", "Ada", "5,000 sockets, ten restarts, **0 closed**: https://status.example.org/restarts"),
+    (
+        "9:44",
+        "小伟",
+        "看到了，漂亮。我把 `XREAD` 的批量也合了：\n```\np99  24 ms  →  11 ms   (1000 members, 100 msg/s)\n```",
+    ),
     ("9:52", "Björn", "Same box, same run? I'd love to put that next to nchan and uWebSockets."),
     ("9:53", "小伟", "👍"),
     ("10:03", "Noor", "The embed works inside our docs site now. One line of HTML, no cookies."),
@@ -33,14 +36,18 @@ LOBBY: list[Line] = [
 LOBBY_ZH: list[Line] = [
     ("9:38", "deploy-bot", "✓ main 8a41d07 · 412 项测试通过"),
     ("9:41", "Ada", "早！九点半滚动重启完了，没有一个人掉线，这正是我们要的。"),
-    ("9:41", "Ada", "5000 个连接，重启十次，断开 0 个：https://status.example.org/restarts"),
-    ("9:44", "小伟", "看到了，漂亮。我把 XREAD 的批量也合了："),
-    ("9:44", "小伟", "p99   24 ms  →  11 ms\n（1000 人，每秒 100 条）"),
+    ("9:41", "Ada", "5000 个连接，重启十次，**断开 0 个**：https://status.example.org/restarts"),
+    (
+        "9:44",
+        "小伟",
+        "看到了，漂亮。我把 `XREAD` 的批量也合了：\n```\np99  24 ms  →  11 ms   （1000 人，每秒 100 条）\n```",
+    ),
     ("9:52", "Björn", "同一台机器、同一次运行？我想把它和 nchan、uWebSockets 放在一起。"),
     ("9:53", "小伟", "👍"),
     ("10:03", "Noor", "嵌入到文档站点已经好了，一行 HTML，不用 cookie。"),
     ("10:04", "deploy-bot", "✓ main 3f9c2e1 · 412 项测试通过"),
 ]
+REACTIONS = {"🎉": ["Ada", "Björn", "Noor", "Mira"], "👏": ["Ada", "Noor"]}  # to the one with the code
 ROOMS: dict[str, list[Line]] = {
     "随便聊聊": [("7:12", "Noor", "有人看过那部新片子吗？")],
     "ops": [("8:40", "Ada", "quiet night, nothing to report"), ("9:38", "deploy-bot", "✓ main 8a41d07, 412 passed")],
@@ -73,10 +80,18 @@ async def write_down(path: Path, day: datetime) -> None:
     for at, room, who, what in sorted(lines, key=lambda line: _of_day(line[0])):
         now = day + _of_day(at)
         key, title = room_key(room)
-        body = message_body(what, public_id(query_session(secret(who))), who, None)
-        store.append(Draft(key, title, MESSAGE, body))
+        message = Draft(key, title, MESSAGE, message_body(what, _id(who), who, None))
+        store.append(message)
         await store.drain()
+        for emoji, fans in REACTIONS.items() if "```" in what else ():
+            for fan in fans:
+                body = change_body(React(message.id, "", emoji, on=True), _id(fan), fan)
+                store.append(Draft(key, title, REACTION, body, target=message.id))
     await store.close()
+
+
+def _id(name: str) -> str:
+    return public_id(query_session(secret(name)))
 
 
 def _of_day(at: str) -> timedelta:

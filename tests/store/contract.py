@@ -22,6 +22,7 @@ import pytest
 
 from chat_aiohttp.store import Retention, Store
 from tests.store.contract_append import AppendContract, DedupContract
+from tests.store.contract_changes import ChangesContract
 from tests.store.contract_follow import FollowContract, LeaseContract, SharedContract, SignalContract
 from tests.store.contract_read import AfterContract, AgeContract, BeforeContract
 from tests.store.contract_rooms import RoomsContract
@@ -43,6 +44,7 @@ class StoreContract(
     RoomsContract,
     SearchContract,
     UnreadContract,
+    ChangesContract,
 ):
     """Inherit this and say how the store is built."""
 

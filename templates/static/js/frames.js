@@ -26,6 +26,7 @@ const frames = {
     room.state.live();
     room.outbox.open();
     room.pages.open();
+    room.quotes.open();
     if (first) room.opened();
     room.unread.look();
   },
@@ -47,7 +48,10 @@ const frames = {
   ack(room, { ref, id }) {
     const entry = room.outbox.settle(ref);
     const time = Number(id.split("-")[0]);
-    if (entry) room.log.add({ id, key: `ref:${ref}`, time, message: entry.text, from: room.me.id, name: room.me.name });
+    if (entry && !entry.change) {
+      const { text: message, reply } = entry;
+      room.log.add({ id, key: `ref:${ref}`, time, message, reply, from: room.me.id, name: room.me.name });
+    }
     room.reader.draw();
   },
 
@@ -55,9 +59,13 @@ const frames = {
     room.pages.got(frame);
   },
 
-  edit: amendment((room, frame) => room.log.edit(frame)),
+  edit: amendment((room, frame) => { room.log.edit(frame); room.quotes.edit(frame); }),
   reaction: amendment((room, frame) => room.log.react(frame)),
-  delete: amendment((room, frame) => room.log.remove(frame.target)),
+  delete: amendment((room, frame) => { room.log.remove(frame); room.quotes.remove(frame.target); }),
+
+  got(room, frame) {
+    room.quotes.got(frame);
+  },
 
   gap(room, frame) {
     room.log.gap(frame);
@@ -85,8 +93,9 @@ const frames = {
   error(room, { code, words, retryable, ref }) {
     if (code === "unknown_type" && ref === undefined) return;  // a server that doesn't know our "ping" yet: alive
     const inWords = knows(`error.${code}`) ? say(`error.${code}`) : words;
-    if (ref !== undefined) room.outbox.refuse(ref, { retryable, words: inWords });
-    else if (code === "bad_name") room.unnamed(inWords);
+    if (ref !== undefined) {
+      if (room.outbox.refuse(ref, { retryable, words: inWords })) room.notice(inWords, true);
+    } else if (code === "bad_name") room.unnamed(inWords);
     else room.notice(inWords, true);
   },
 };
@@ -95,6 +104,7 @@ function amendment(change) {
   return (room, frame) => {
     room.log.reached(frame.id);
     change(room, frame);
+    if (room.ids.has(frame.from) && frame.ref !== undefined) room.outbox.settle(frame.ref);
     room.reader.draw();
   };
 }

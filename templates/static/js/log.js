@@ -70,23 +70,22 @@ export class Log {
     if (more && (!next || compareIds(position, next.id) < 0)) this.add({ id: position, hole: true });
   }
 
-  edit({ target, message, time }) {
+  edit({ target, message, rich, time }) {
     const item = this.get(target);
-    if (item) Object.assign(item, { message, edited: time });
+    if (item && !item.deleted) Object.assign(item, { message, rich, edited: time });
   }
 
   react({ target, emoji, on, from }) {
     const item = this.get(target);
-    if (!item) return;
-    const fans = (item.reactions?.[emoji] ?? []).filter((fan) => fan !== from);
-    const { [emoji]: _, ...others } = item.reactions ?? {};
-    if (on !== false) fans.push(from);
-    item.reactions = fans.length ? { ...others, [emoji]: fans } : others;
+    if (item && !item.deleted) item.reactions = react(item.reactions, emoji, from, on !== false);
   }
 
-  remove(id) {
-    const item = this.get(id);
-    if (item) this.#drop(this.items.indexOf(item));
+  /* What was there leaves a mark, for whoever has seen it, and nothing else. */
+  remove({ target, time }) {
+    const item = this.get(target);
+    if (!item) return;
+    for (const part of ["message", "rich", "reactions", "reply", "edited"]) delete item[part];
+    item.deleted = time;
   }
 
   /* Something is missing after *after*. A position below ours: the ids we hold may be given again, so forget all. */
@@ -104,7 +103,7 @@ export class Log {
 
   /* The text of the log, one message a line, as the tutorial's text area has it. */
   get text() {
-    return this.items.map((item) => (rank(item) ? "" : `${item.message}\n`)).join("");
+    return this.items.map((item) => (rank(item) || item.deleted ? "" : `${item.message}\n`)).join("");
   }
 
   /* Where *item* is, or would be: the first place whose item is not before it. */
@@ -132,6 +131,14 @@ export class Log {
     this.#byId.clear();
     this.moved(0, -count);
   }
+}
+
+/* *reactions* with *who* among those who put *emoji* there, or not. */
+export function react(reactions = {}, emoji, who, on) {
+  const fans = (reactions[emoji] ?? []).filter((fan) => fan !== who);
+  if (on) return { ...reactions, [emoji]: [...fans, who] };
+  const { [emoji]: _, ...others } = reactions;
+  return fans.length ? { ...reactions, [emoji]: fans } : others;
 }
 
 /* The smallest id after *id*. */

@@ -5,7 +5,9 @@ import { faceOf } from "chat/face";
 import { markOf } from "chat/looks";
 import * as mentions from "chat/mentions";
 import { linked } from "chat/permalink";
-import { isOnlyEmoji, nodesOf } from "chat/text";
+import { nodesOf } from "chat/rich";
+import { afterOf, goneOf, quoteOf } from "chat/signs";
+import { isOnlyEmoji } from "chat/text";
 import { briefly, hourAndMinute, stamp } from "chat/time";
 import { say } from "chat/words";
 
@@ -22,13 +24,15 @@ export function newMessage() {
   return item;
 }
 
-/* *view*: {id, key, ref, from, name, time, message, edited, reactions, state, words}; *first*: of its author's row. */
+/* *view*: {id, key, ref, from, name, time, message, rich, quote, edited, deleted, reactions, state, words};
+   *first*: of its author's row. */
 export function dress(item, view, first, isMine) {
   const mark = markOf(view.from, view.name, view.looks);
-  const names = view.message.includes("@") && mentions.version;
+  const names = view.message?.includes("@") && mentions.version;
   if (!isNews(item, { ...view, first, mine: isMine(view.from), mark, names })) return;
   const [margin, body] = item.children;
-  const [byline, text, after] = body.children;
+  const [byline, after] = [body.firstChild, body.lastChild];
+  const text = after.previousSibling;
   item.dataset.id = view.id ?? "";
   part(item, "state", [first, view.state], () => {
     item.classList.toggle("first", first);
@@ -39,20 +43,28 @@ export function dress(item, view, first, isMine) {
   part(item, "byline", [first, view.name, view.time, view.id, mark], () => {
     byline.replaceChildren(bylineOf(view, first, mark));
   });
-  part(item, "text", [view.message, names], () => {
-    text.replaceChildren(...nodesOf(view.message));
-    item.classList.toggle("mention", mentions.mark(text) && !isMine(view.from));
-    text.classList.toggle("large", isOnlyEmoji(view.message));
+  part(item, "quote", [view.quote], () => {
+    if (byline.nextSibling !== text) byline.nextSibling.remove();
+    if (view.quote) byline.after(quoteOf(view.quote));
+  });
+  part(item, "text", [view.message, view.rich, view.deleted, names], () => {
+    text.replaceChildren(...(view.deleted ? [goneOf(view)] : view.rich ? nodesOf(view.rich) : [view.message]));
+    item.classList.toggle("mention", !view.deleted && mentions.mark(text) && !isMine(view.from));
+    text.classList.toggle("large", !view.deleted && isOnlyEmoji(view.message));
+    item.classList.toggle("deleted", Boolean(view.deleted));
   });
   part(item, "after", [view.edited, view.reactions, view.state === "failed" && view.words], () => {
+    const held = after.contains(document.activeElement) ? document.activeElement.dataset.emoji : undefined;
     after.replaceChildren(...afterOf(view, isMine));
+    if (held) Array.from(after.querySelectorAll("button")).find(({ dataset }) => dataset.emoji === held)?.focus();
   });
 }
 
 /* Whether anything about *view* is other than *item* shows: in a busy room each row is asked in each frame. */
 function isNews(item, view) {
   const known = worn.get(item);
-  if (known && Object.keys(view).every((key) => view[key] === known[key])) return false;
+  const keys = Object.keys(view);
+  if (known && keys.length === Object.keys(known).length && keys.every((key) => view[key] === known[key])) return false;
   worn.set(item, view);
   return true;
 }
@@ -88,43 +100,6 @@ export function* markedAs(mark) {
   tag.textContent = mark;
   tag.title = say("people.alike");
   yield tag;
-}
-
-function* afterOf(view, isMine) {
-  if (view.edited) {
-    const mark = stamp(view.edited, say("message.edited"));
-    mark.className = "edited";
-    yield mark;
-  }
-  if (Object.keys(view.reactions ?? {}).length) yield reactionsOf(view.reactions, isMine);
-  if (view.state === "failed") yield tailOf(view);
-}
-
-function reactionsOf(reactions, isMine) {
-  const row = element("div", "reactions");
-  for (const [emoji, fans] of Object.entries(reactions)) {
-    const one = element("span", fans.some(isMine) ? "mine" : "");
-    one.textContent = `${emoji} ${fans.length}`;
-    row.append(one);
-  }
-  return row;
-}
-
-/* Why it was not sent, and what to do about it. The page listens to the buttons by `data-do`. */
-function tailOf(view) {
-  const tail = element("div", "tail");
-  const why = element("span");
-  why.textContent = say("message.failed", { why: view.words ?? "" });
-  tail.append(why, action("again", view.ref), action("discard", view.ref));
-  return tail;
-}
-
-function action(name, ref) {
-  const button = element("button");
-  button.type = "button";
-  button.textContent = say(`message.${name}`);
-  Object.assign(button.dataset, { do: name, ref });
-  return button;
 }
 
 function element(name, className = "") {

@@ -11,7 +11,7 @@ const PAUSE_MS = 1_000;  // after a refusal, doubled with each further one
 const LONGEST_PAUSE_MS = 10_000;
 
 export class Outbox {
-  entries;  // {ref, text, at, state, words}
+  entries;  // {ref, text, at, state, words, reply, change}
   #open = false;
   #refusals = 0;
   #pause = null;
@@ -24,19 +24,24 @@ export class Outbox {
   }
 
   get waiting() {
-    return this.entries.filter((entry) => entry.state !== "failed").length;
+    return this.entries.filter((entry) => entry.state !== "failed" && !entry.change).length;
   }
 
   /* The entries as messages to be shown, said by *me*. */
   views(me) {
-    return this.entries.map(({ ref, text, at, state, words }) => (
-      { key: `ref:${ref}`, ref, from: me.id, name: me.name, time: at, message: text, state, words }));
+    return this.entries.filter((entry) => !entry.change).map(({ ref, text, at, state, words, reply }) => (
+      { key: `ref:${ref}`, ref, from: me.id, name: me.name, time: at, message: text, state, words, reply }));
   }
 
-  /* False when the outbox is full. */
-  add(text) {
+  /* The changes of the message *id* that are not in the log yet. */
+  changesOf(id) {
+    return this.entries.filter(({ change }) => change && change.id === id).map(({ change }) => change);
+  }
+
+  /* *more*: {reply}, the id this answers; or {change} instead of a text. False when the outbox is full. */
+  add(text, more = {}) {
     if (this.entries.length >= MOST) return false;
-    this.entries.push({ ref: newRef(), text, at: Date.now(), state: "waiting" });
+    this.entries.push({ ref: newRef(), text, at: Date.now(), state: "waiting", ...more });
     this.#flush();
     return true;
   }
@@ -65,16 +70,21 @@ export class Outbox {
     return entry;
   }
 
+  /* Returns the change that was refused for good: it leaves, since what it was about is still there to be seen. */
   refuse(ref, { retryable, words }) {
     const entry = this.entries.find((each) => each.ref === ref);
-    if (!entry) return;
-    Object.assign(entry, retryable ? { state: "waiting" } : { state: "failed", words });
+    if (!entry) return undefined;
     if (retryable) this.#rest();
+    else if (entry.change) this.#take(ref);
+    else Object.assign(entry, { state: "failed", words });
+    if (retryable) entry.state = "waiting";
     this.#flush();
+    return retryable ? undefined : entry.change;
   }
 
   /* What the server hung up on for good is not sent again by itself. */
   fail(words) {
+    this.entries = this.entries.filter(({ change, state }) => !change || state !== "sent");
     for (const entry of this.entries) if (entry.state === "sent") Object.assign(entry, { state: "failed", words });
     this.#tell();
   }
@@ -82,7 +92,7 @@ export class Outbox {
   /* A failed one once more, as a new send at the end. */
   again(ref) {
     const entry = this.#take(ref);
-    if (entry) this.add(entry.text);
+    if (entry) this.add(entry.text, { reply: entry.reply });
   }
 
   discard(ref) {

@@ -15,7 +15,8 @@ export function reading(room, { list, button, isMine, pending, notice }) {
   const stuck = () => reader.stuck;
   const unread = new Unread({ key: page.room.key, log, isMine, reads: stuck, changed: () => reader.draw() });
   const show = (id) => jump.to(id);
-  const timeline = new Timeline({ list, log, pending, isMine, stuck, unread: () => unread.line, show });
+  const shown = (view) => room.changes.shown(view);
+  const timeline = new Timeline({ list, log, pending, isMine, stuck, unread: () => unread.line, show, shown });
   const ask = (frame) => room.known && room.connection.ask(frame);
   const pages = new Pages({ log, ask, came, changed: busy });
   const reader = new Reader({ list, button, timeline, pages, ready: () => room.known, seen: () => unread.look() });

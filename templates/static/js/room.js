@@ -3,6 +3,7 @@
 import { beside } from "chat/beside";
 import { Composer } from "chat/composer";
 import { Connection } from "chat/connection";
+import { deeds } from "chat/deeds";
 import { Draft } from "chat/drafts";
 import { hear } from "chat/frames";
 import { always, here } from "chat/keep";
@@ -46,6 +47,7 @@ const saving = { saved: here.read(kept, []), save: (entries) => here.write(kept,
 room.outbox = new Outbox({ ...saving, send: transmit, changed: outboxChanged });
 const typing = () => room.connection.tell({ type: "typing" });
 const where = { form: at("composer"), input: at("chat-message-input"), people: () => room.people.others };
+Object.assign(room, deeds(room, { ...where, list, isMine, notice }));
 room.composer = new Composer({ ...where, send, notice, typing, draft: new Draft(page.room.key) });
 beside(room, { at, list, isMine });
 
@@ -72,14 +74,14 @@ function changed(state, { code }) {
   } else room.state.broken();
 }
 
-function transmit({ ref, text }) {
-  return room.connection.ask({ type: "send", message: text, ref });
+function transmit({ ref, text, reply, change }) {
+  return room.connection.ask(change ? { ...change, ref } : { type: "send", message: text, ref, reply });
 }
 
 // -- writing
 
 function send(text) {
-  const taken = room.outbox.add(text);
+  const taken = room.outbox.add(text, room.answering.taken());
   if (taken) room.reader.toNewest(); else notice(say("composer.full"), true);
   return taken;
 }

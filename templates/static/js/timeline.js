@@ -20,9 +20,9 @@ export class Timeline {
 
   /* *pending* gives the views of what is not in the log yet; *isMine* knows one's own id; *stuck* tells whether the
      reader is at the newest, so that the oldest may leave; *unread* gives {id, read}: before which message the line
-     of what is new stands, and whether it is done. `show(id)` is for all: it brings that message into sight. */
+     of what is new stands, and whether it is done; *shown* gives an item as it is seen. `show(id)` goes there. */
   constructor(parts) {
-    Object.assign(this, parts);  // list, log, pending, isMine, stuck, unread, show
+    Object.assign(this, parts);  // list, log, pending, isMine, stuck, unread, show, shown
   }
 
   get atTail() {
@@ -142,7 +142,7 @@ export class Timeline {
     const isNew = unread !== null && unread.id === view.id;
     if (isNew) yield [`new:${key}`, newRow, (row) => row.classList.toggle("read", unread.read)];
     const first = isNew || day !== lastDay || !last || !together(last, view);
-    yield [key, newMessage, (row) => dress(row, view, first, this.isMine)];
+    yield [key, newMessage, (row) => dress(row, this.shown(view), first, this.isMine)];
   }
 }
 
