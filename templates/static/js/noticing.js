@@ -19,7 +19,7 @@ export class Noticing {
 
   /* *unread* knows whether the newest is read, *list* scrolls. */
   constructor({ unread, list }) {
-    this.unread = unread;
+    this.looking = unread;
     const look = () => this.look();
     document.addEventListener("visibilitychange", look);
     addEventListener("focus", look);
@@ -35,7 +35,7 @@ export class Noticing {
   /* Someone else said *message*, just now. */
   heard(message) {
     this.#last = message.id;
-    if (this.unread.isRead) return;
+    if (this.looking.isRead) return;
     const me = mentionsMe(message.message);
     this.#unread++;
     if (me) this.#mentions++;
@@ -45,7 +45,7 @@ export class Noticing {
 
   /* Whoever looks now has seen all there is. */
   look() {
-    if (this.unread.isRead) this.#clear();
+    if (this.looking.isRead) this.#clear();
   }
 
   #isReadElsewhere() {
