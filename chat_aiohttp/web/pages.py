@@ -36,10 +36,50 @@ _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code 
 
 # What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
 ROOM_MODULES: Final = (
-    *("beside", "composer", "connection", "drafts", "drawer", "face", "frames", "jump", "keep", "later", "lines"),
-    *("log", "looks", "mentions", "message", "name", "noticing", "outbox", "pace", "pages", "people", "permalink"),
-    *("read", "reader", "reading", "room", "rooms", "session", "state", "text", "time", "timeline", "unread"),
-    *("wiring", "words"),
+    *(
+        "beside",
+        "composer",
+        "connection",
+        "drafts",
+        "drawer",
+        "face",
+        "frames",
+        "jump",
+        "keep",
+        "keyboard",
+        "later",
+    ),
+    *(
+        "lines",
+        "log",
+        "looks",
+        "mentions",
+        "message",
+        "name",
+        "noticing",
+        "outbox",
+        "pace",
+        "pages",
+        "people",
+    ),
+    *(
+        "permalink",
+        "read",
+        "reader",
+        "reading",
+        "room",
+        "rooms",
+        "session",
+        "state",
+        "text",
+        "time",
+        "timeline",
+    ),
+    *(
+        "unread",
+        "wiring",
+        "words",
+    ),
 )
 
 
