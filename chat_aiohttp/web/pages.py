@@ -37,9 +37,9 @@ _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code 
 # What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
 ROOM_MODULES: Final = (
     *("beside", "changes", "composer", "connection", "deeds", "drafts", "drawer", "face", "frames", "jump", "keep"),
-    *("later", "lines", "log", "looks", "mentions", "message", "name", "noticing", "outbox", "pace", "pages", "people"),
-    *("permalink", "quotes", "read", "reader", "reading", "rich", "room", "rooms", "session", "signs", "state", "text"),
-    *("time", "timeline", "unread", "wiring", "words"),
+    *("keyboard", "later", "lines", "log", "looks", "mentions", "message", "name", "noticing", "outbox", "pace"),
+    *("pages", "people", "permalink", "quotes", "read", "reader", "reading", "rich", "room", "rooms", "session"),
+    *("signs", "state", "text", "time", "timeline", "unread", "wiring", "words"),
 )
 
 

@@ -79,6 +79,49 @@ def test_the_page_can_be_read_from_right_to_left(shared_server: ChatServer, arri
     assert nav["x"] > people["x"]
 
 
+PHONE = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+
+
+def test_the_composer_stays_in_sight_over_a_phones_keyboard(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, **PHONE)
+    page = visitor.page
+    page.add_init_script("Object.defineProperty(visualViewport, 'height', { get: () => window.seen ?? innerHeight })")
+    visitor.enter("keyboard")
+    for number in range(30):
+        visitor.say(f"line {number}")
+    expect(page.locator(".msg.pending")).to_have_count(0)
+
+    page.evaluate("window.seen = 340; visualViewport.dispatchEvent(new Event('resize'))")
+
+    composer = page.locator("#composer").bounding_box()
+    assert composer is not None
+    assert composer["y"] + composer["height"] <= 340
+    expect(page.locator(".msg").last).to_be_in_viewport()
+    assert page.locator(".msg").last.evaluate("(row) => row.getBoundingClientRect().bottom") <= composer["y"] + 1
+
+
+def test_whatever_a_finger_is_for_is_large_enough(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, **PHONE)
+    page = visitor.enter("fingers")
+    page.locator("#find").click()
+    page.locator("#people-toggle").click()
+    small = _small(page)
+    page.goto(f"{shared_server.address}/chat/")
+    small += _small(page)
+
+    assert small == []
+
+
+def _small(page: Page) -> list[str]:
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('button, input, textarea')].filter((each) => each.checkVisibility())
+        .map((each) => [each.id || each.textContent, each.getBoundingClientRect()])
+        .filter(([, { width, height }]) => width && (width < 44 || height < 44))
+        .map(([name, { width, height }]) => `${name}: ${width} x ${height}`)"""
+    )
+    return found
+
+
 def test_offline_the_worker_says_so_and_keeps_no_page(sqlite_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(sqlite_server)
     visitor.expected += ["status of 504", "net::ERR"]

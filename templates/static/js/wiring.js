@@ -1,5 +1,6 @@
 /* What the browser tells the room: back to the page, back on the net, buttons, keys. */
 
+import { giveWayToKeyboard } from "chat/keyboard";
 import { installLater } from "chat/later";
 import { copyLink } from "chat/permalink";
 import { page, say } from "chat/words";
@@ -12,6 +13,7 @@ export function wire({ connection, outbox, timeline, notice, at }) {
   wakeful(connection);
   permalinks(at("chat-log"), notice);
   searching(at("find"), at("talk"), timeline);
+  giveWayToKeyboard();
   if (!page.embed) installLater();
   failures(at("chat-log"), outbox);
   drawer(at("people-toggle"), at("people"), at("chat-message-input"));
