@@ -23,7 +23,6 @@ QUICK = IntakeRules(empty_frames=Rate(400, 100), bytes=Rate(400_000, 200_000))
 
 @pytest.fixture(params=["epoll", "selectors"])
 async def desk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr(switchboard, "PING_S", 2.0)  # a wheel of quicker ticks
     if request.param == "selectors":
         monkeypatch.setattr(switchboard, "new_poller", poller._Selector)
     async with opened_desk(RULES) as desk:
