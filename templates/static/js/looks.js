@@ -18,11 +18,12 @@ export function tellApart({ changed, oneself }) {
 /* The mark of the person *id* called *name*: nothing while nobody's name looks like theirs. *looks* come from the
    server with names that are not plain ASCII. */
 export function markOf(id, name, looks = looksOf(name)) {
+  if (!id) return "";  // not known yet who one is
   const own = self(id);
   const rivals = new Set();
   for (const look of looks) {
     const ids = remember(look, own);
-    for (const each of ids) if (each !== own) rivals.add(each);
+    for (const each of ids) if (self(each) !== own) rivals.add(each);
   }
   return rivals.size ? `·${own.slice(0, distinct(own, rivals))}` : "";
 }
