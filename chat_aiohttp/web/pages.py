@@ -39,7 +39,7 @@ ROOM_MODULES: Final = (
     *("beside", "composer", "connection", "drafts", "drawer", "face", "frames", "jump", "keep", "lines", "log"),
     *("looks", "mentions", "message", "name", "noticing", "outbox", "pace", "pages", "people", "permalink"),
     *("read", "reader", "reading", "room", "rooms", "state", "text", "time", "timeline", "unread", "wiring"),
-    *("words"),
+    "words",
 )
 
 
