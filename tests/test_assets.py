@@ -30,8 +30,18 @@ def test_an_address_carries_the_hash_of_its_content(assets: Assets) -> None:
     asset = assets.get("css/base.css")
 
     assert asset is not None
-    assert asset.body == (STATIC / "css/base.css").read_bytes()
     assert asset.url == f"/static/{sha256(asset.body).hexdigest()[:12]}/css/base.css"
+
+
+def test_comments_are_for_readers_of_the_source(assets: Assets, tmp_path: Path) -> None:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "a.js").write_text(
+        '/* What it\n   is. */\nlet a = "/*";  /* kept */\n  /* Why. */\na = "*/";\n'
+    )
+    asset = Assets(tmp_path).get("a.js")
+
+    assert asset is not None
+    assert asset.body == b'let a = "/*";  /* kept */\na = "*/";\n'
 
 
 def test_what_is_packed_unpacks_to_the_same(assets: Assets) -> None:

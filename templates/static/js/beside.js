@@ -4,12 +4,14 @@
 import { roomsDrawer } from "chat/drawer";
 import { tellApart } from "chat/looks";
 import { Noticing } from "chat/noticing";
+import { page } from "chat/words";
 
 export function beside(room, { at, list, isMine }) {
   room.noticing = new Noticing({ list, unread: room.unread });
   tellApart({ changed: onceAFrame(() => redraw(room)), oneself: (id) => (isMine(id) ? room.me.id : id) });
-  roomsDrawer(at("rooms-toggle"), at("rooms-nav"), at("chat-message-input"));
   behindTheBell(at("settings"), at("settings-toggle"));
+  if (page.embed) return;  // in another site's frame one is in this room and nowhere else
+  roomsDrawer(at("rooms-toggle"), at("rooms-nav"), at("chat-message-input"));
   const idle = window.requestIdleCallback ?? setTimeout;
   idle(() => import("chat/counts").then(({ countIn }) => countIn(at("rooms"), at("rooms-toggle")), () => {}));
 }

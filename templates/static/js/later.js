@@ -4,7 +4,8 @@ const IDLE_MS = 2_000;
 
 export function installLater() {
   if (!("serviceWorker" in navigator)) return;  // plain http on another host
-  const start = () => setTimeout(() => import("chat/install").then(({ install }) => install(), unheard), IDLE_MS);
+  const install = () => import("chat/install").then((module) => module.install(), () => {});  // offline: the next time
+  const start = () => setTimeout(install, IDLE_MS);
   if (document.readyState === "complete") start(); else addEventListener("load", start, { once: true });
 }
 

@@ -12,7 +12,7 @@ const WIDE = matchMedia("(min-width: 1021px)");
 export function wire({ connection, outbox, timeline, notice, at }) {
   wakeful(connection);
   permalinks(at("chat-log"), notice);
-  searching(at("find"), at("talk"), timeline);
+  searching(at("find"), at("talk"), timeline, notice);
   giveWayToKeyboard();
   if (!page.embed) installLater();
   failures(at("chat-log"), outbox);
@@ -57,20 +57,25 @@ function permalinks(list, notice) {
 }
 
 /* The search comes with its first use: by its button, or by "/" while nobody writes. */
-function searching(button, place, timeline) {
+function searching(button, place, timeline, notice) {
   let search = null;
-  const open = async () => {
-    const { Search } = await import("chat/search");
-    search ??= new Search({ place, button, title: page.room.title, show: (id) => timeline.show(id) });
-    return search;
+  const show = (id) => timeline.show(id);
+  const use = async (how) => {
+    try {
+      const { Search } = await import("chat/search");
+      search ??= new Search({ place, button, title: page.room.title, show });
+    } catch {
+      return notice(say("search.failed"), true);  // offline, and not fetched yet
+    }
+    how(search);
   };
-  button.addEventListener("click", async () => (await open()).toggle());
-  document.addEventListener("keydown", async (event) => {
+  button.addEventListener("click", () => use((found) => found.toggle()));
+  document.addEventListener("keydown", (event) => {
     const free = document.activeElement?.matches("body, .log, .log *, .head *");
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !free) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    (await open()).open();
+    use((found) => found.open());
   }, { capture: true });
 }
 
