@@ -8,6 +8,3 @@ export function installLater() {
   const start = () => setTimeout(install, IDLE_MS);
   if (document.readyState === "complete") start(); else addEventListener("load", start, { once: true });
 }
-
-/* Offline, or left just now: the next visit offers it again. */
-function unheard() {}
