@@ -15,9 +15,9 @@ export function deeds(room, { list, input, form, isMine, notice }) {
   const answering = new Answering({ form, input });
 
   let hands = null;  // the toolbar and what hangs on it, once it is here
+  const taken = { room, list, input, isMine, changes, notice, answer: (item) => answering.begin(item) };
   const reach = () => {
-    const taken = { room, list, input, isMine, changes, notice, answer: (item) => answering.begin(item) };
-    hands ??= import("chat/actions").then(({ Actions }) => new Actions(taken));
+    hands ??= Promise.all([import("chat/actions"), styled(list)]).then(([{ Actions }]) => new Actions(taken));
     return hands.catch(() => { hands = null; });  // no link: the next reach tries again
   };
   const reached = async (event) => (await reach())?.reached(event);
@@ -43,14 +43,26 @@ export function deeds(room, { list, input, form, isMine, notice }) {
     (await reach())?.edit(own.id);
   });
 
-  const keys = () => import("chat/keys").then(({ showKeys }) => showKeys(), () => {});
-  document.getElementById("show-keys").addEventListener("click", keys);
+  const keys = () => Promise.all([import("chat/keys"), styled(list)]).then(([{ showKeys }]) => showKeys(), () => {});
+  document.getElementById("show-keys")?.addEventListener("click", keys);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     keys();
   });
   return { quotes, changes, answering };
+}
+
+/* How all that looks comes with it. */
+function styled(list) {
+  const sheet = document.querySelector(`link[href="${list.dataset.style}"]`) ?? document.createElement("link");
+  if (sheet.sheet) return null;
+  return new Promise((here, failed) => {
+    sheet.addEventListener("load", here);
+    sheet.addEventListener("error", () => { sheet.remove(); failed(); });
+    Object.assign(sheet, { rel: "stylesheet", href: list.dataset.style });
+    document.head.append(sheet);
+  });
 }
 
 /* Which message the text being written answers. */
