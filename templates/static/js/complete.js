@@ -14,6 +14,7 @@ export class Completion {
   #found = [];
   #at = 0;
   #start = 0;  // where in the text the "@" or ":" stands
+  #turn = 0;  // how often was looked: only the last look's answer counts
   #left = null;  // Escape was pressed for this one
   #emoji = null;
 
@@ -38,6 +39,7 @@ export class Completion {
   }
 
   async #look() {
+    const turn = ++this.#turn;
     const before = this.input.value.slice(0, this.input.selectionEnd);
     const name = NAME.exec(before)?.[1];
     const named = name === undefined ? [] : this.#named(name);
@@ -45,7 +47,8 @@ export class Completion {
     if (asked === undefined) return this.#close();
     this.#start = before.length - asked.length - 1;
     if (this.#left === this.#start) return this.#close(false);
-    this.#show(named.length ? named : await this.#pictured(asked, before));
+    const found = named.length ? named : await this.#pictured(asked);
+    if (turn === this.#turn) this.#show(found);  // while the table was fetched, someone may have typed on
   }
 
   #named(asked) {
@@ -55,9 +58,8 @@ export class Completion {
       { text: `@${name} `, parts: [faceOf(id), name, markOf(id, name, looks)] }));
   }
 
-  async #pictured(asked, before) {
+  async #pictured(asked) {
     this.#emoji ??= (await import("chat/emoji")).EMOJI;
-    if (this.input.value.slice(0, this.input.selectionEnd) !== before) return [];  // typed on meanwhile
     const wanted = asked.toLowerCase();
     const found = this.#emoji.flatMap(([picture, keys]) => {
       const word = keys.split(" ").find((each) => each.startsWith(wanted));
@@ -82,6 +84,7 @@ export class Completion {
   }
 
   #close(forget = true) {
+    this.#turn++;  // what is still being fetched comes too late
     if (forget) this.#left = null;
     if (this.#found.length) this.#show([]);
   }
