@@ -2,7 +2,8 @@
 take while ten thousand messages are scrolled through. `python -m tests.browser.frames`, or `make frames`.
 
 Input delay is from the moment the key was pressed (the event's own time stamp) to the page's listener; painted is to
-the end of the frame after it. Figures depend on the machine and on what else it does; compare ratios of one run.
+the end of the frame after it. Both depend on the machine and on what else it does; the page's own part is what its main
+thread takes of a core, which holds on a busy machine too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 
 import aiohttp
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import CDPSession, Page, async_playwright
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.library import LONG, write
@@ -74,18 +75,28 @@ async def _enter(page: Page, server: ChatServer, room: str) -> None:
 
 async def _typing(page: Page, server: ChatServer, rate: int | None) -> None:
     await _enter(page, server, f"burst {rate}")
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = await _cpu_s(devtools)
     burst = asyncio.create_task(_burst(server, f"burst {rate}", rate)) if rate else None
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends:
+    began = time.monotonic()
+    while time.monotonic() < began + SECONDS:
         await page.keyboard.press("x")
         await asyncio.sleep(KEY_EVERY_S)
     if burst:
         await burst
+    share = (await _cpu_s(devtools) - before) / (time.monotonic() - began)
     keys, frames = json.loads(await page.evaluate("JSON.stringify([keys, frames])"))
     print(f"typing, {rate or 0} messages a second for {SECONDS} s: {len(keys)} keys")
     print(f"  input delay ms  {_quantiles([delay for delay, _ in keys])}")
     print(f"  painted ms      {_quantiles([painted for _, painted in keys])}")
+    print(f"  main thread     {share:.0%} of a core")
     print(f"  frames ms       {_quantiles(frames)}")
+
+
+async def _cpu_s(devtools: CDPSession) -> float:
+    metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
+    return float(next(each["value"] for each in metrics if each["name"] == "ThreadTime"))
 
 
 async def _burst(server: ChatServer, room: str, rate: int) -> None:

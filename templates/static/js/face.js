@@ -24,7 +24,9 @@ function draw(id) {
   face.setAttribute("aria-hidden", "true");
   face.style.setProperty("--hue", hue.toFixed());
   const svg = shape("svg", { viewBox: "-.6 -.6 5.2 5.2", fill: "currentColor" });
-  svg.append(shape("rect", { x: -.6, y: -.6, width: 5.2, height: 5.2, opacity: .15 }), ...cells(next));
+  // All cells are one path: in a busy room a face is drawn for each message, and each node of it counts.
+  const ground = shape("rect", { x: -.6, y: -.6, width: 5.2, height: 5.2, opacity: .15 });
+  svg.append(ground, shape("path", { d: cells(next).join("") }));
   face.append(svg);
   return face;
 }
@@ -40,10 +42,11 @@ function cells(next) {
   return shapes.length > 6 ? shapes : [...shapes, cell(3, 1, 1), cell(3, 2, 1), cell(1, 1, 2), cell(1, 2, 2)];
 }
 
+/* Turned clockwise each, so that overlapping edges don't cut holes. */
 function cell(kind, x, y) {
-  if (kind <= 60 || kind % 3 === 0) return shape("rect", { x, y, width: 1.02, height: 1.02 });
-  if (kind % 3 === 1) return shape("circle", { cx: x + .5, cy: y + .5, r: .5 });
-  return shape("path", { d: x < 2 ? `M${x} ${y}h1.02v1.02z` : `M${x} ${y}h1.02L${x} ${y + 1.02}z` });
+  if (kind <= 60 || kind % 3 === 0) return `M${x} ${y}h1.02v1.02h-1.02z`;
+  if (kind % 3 === 1) return `M${x} ${y + .5}a.5 .5 0 1 1 1 0a.5 .5 0 1 1-1 0z`;
+  return x < 2 ? `M${x} ${y}h1.02v1.02z` : `M${x} ${y}h1.02L${x} ${y + 1.02}z`;
 }
 
 function shape(name, attributes) {
