@@ -429,11 +429,13 @@ async def test_killed_in_a_migration_nothing_of_it_happened(path: Path) -> None:
     await make(path)
     version = len(sqlite_file.MIGRATIONS)
     with subprocess.Popen([sys.executable, "-c", MIGRATION, str(path)], stdout=subprocess.PIPE, cwd=ROOT) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        wal = Path(f"{path}-wal")
-        await eventually(lambda: wal.exists() and wal.stat().st_size > 1_000_000)  # it is writing
-        process.kill()
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            wal = Path(f"{path}-wal")
+            await eventually(lambda: wal.exists() and wal.stat().st_size > 1_000_000)  # it is writing
+        finally:
+            process.kill()
     side = await opened(path)
     (again,) = await side.append(message("lobby", "hi again", ref="k1", session=ADA))
     await side.store.close()
