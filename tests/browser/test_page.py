@@ -157,7 +157,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def other_site(tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
-    """Another site, on another host name than the chat's: files of tmp_path/site."""
+    """Another origin, as docs.example.org is to chat.example.org: files of tmp_path/site."""
     (tmp_path / "site").mkdir()
     handler = partial(_Quiet, directory=str(tmp_path / "site"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -172,7 +172,7 @@ def test_another_sites_frame_shows_the_room_and_knows_nobody(
     tmp_path: Path, other_site: http.server.ThreadingHTTPServer, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (documented,) = blocks(ROOT / "docs/embed.md", "html")
-    origin = f"http://localhost:{other_site.server_port}"
+    origin = f"http://127.0.0.1:{other_site.server_port}"  # the same site: a browser would send the cookie along
     monkeypatch.setenv("CHAT_SERVER_EMBED_ORIGINS", origin)
     server = ChatServer(tmp_path).start()
     try:
