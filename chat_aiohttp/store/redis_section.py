@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from chat_aiohttp.events import Draft, EventId
 from chat_aiohttp.store import Listener, Retention
@@ -27,6 +28,10 @@ from chat_aiohttp.store.redis_scripts import AFTER, COUNT, FORGET, STAND, TURN
 from chat_aiohttp.store.redis_servers import Server
 
 log = logging.getLogger(__name__)
+
+# A client library may take a cancellation that comes at an unlucky moment for its own: then it is asked again.
+CANCELS: Final = 5
+CANCEL_S: Final = 1.0
 
 
 class Section:
@@ -81,11 +86,16 @@ class Section:
 
     async def stop(self) -> None:
         """End that; what the lane holds is refused."""
-        for task in self._tasks:
-            task.cancel()
-        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
-            if isinstance(outcome, Exception):
-                log.error("a part of the store ended badly", exc_info=outcome)
+        ending = set(self._tasks)
+        for _ in range(CANCELS):
+            if not ending:
+                break
+            for task in ending:
+                task.cancel()
+            done, ending = await asyncio.wait(ending, timeout=CANCEL_S)
+            for task in done:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log.error("a part of the store ended badly", exc_info=error)
         self._tasks.clear()
         self.health.causes["store"] = "the store is closed"
         await self.readers.close()

@@ -15,6 +15,7 @@ loses silently).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +92,9 @@ class RedisStore(Store):
     async def close(self) -> None:
         await self.drain()
         await asyncio.gather(*(section.stop() for section in self._sections))
-        await self._servers.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(APPEND_DEADLINE_S):
+                await self._servers.close()
         await asyncio.sleep(0)  # what was refused while closing is told
 
     @property
