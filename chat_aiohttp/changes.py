@@ -20,7 +20,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from chat_aiohttp import wire
+from chat_aiohttp import bodies, wire
 from chat_aiohttp.errors import BadInput, ChatError, Refused
 from chat_aiohttp.events import DELETE, EDIT, EMOJI_MOST, REACTION, Draft, Event, EventId
 from chat_aiohttp.rooms import Member
@@ -179,10 +179,10 @@ class Changes:
                 room.key,
                 room.title,
                 _KINDS[type(change)],
-                wire.change_body(change, member.id, member.name),
+                bodies.change_body(change, member.id, member.name),
                 session=member.session,
                 ref=change.ref,
-                digest=wire.change_digest(change),
+                digest=bodies.change_digest(change),
                 target=change.target,
                 owner=member,
                 number=number,

@@ -19,7 +19,7 @@ from time import monotonic
 
 import msgspec
 
-from chat_aiohttp import wire
+from chat_aiohttp import bodies, wire
 from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.catch_up import CatchUp
 from chat_aiohttp.changes import Changes
@@ -283,10 +283,10 @@ class Hub:
                 room.key,
                 room.title,
                 MESSAGE,
-                wire.message_body(send.message, member.id, member.name, ref, send.reply),
+                bodies.message_body(send.message, member.id, member.name, ref, send.reply),
                 session=member.session,
                 ref=ref,
-                digest=wire.send_digest(send) if ref is not None else b"",
+                digest=bodies.send_digest(send) if ref is not None else b"",
                 owner=member,
                 number=self._sends,
             )

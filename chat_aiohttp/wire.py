@@ -10,7 +10,6 @@ one bytes concatenation per message, whatever the room's size, the same bytes fo
 
 from __future__ import annotations
 
-from hashlib import blake2b
 from typing import Any, NoReturn
 
 import msgspec
@@ -19,7 +18,6 @@ from chat_aiohttp.errors import BadInput, ChatError
 from chat_aiohttp.events import MESSAGE, Event, EventId, Gap, parse_id
 from chat_aiohttp.frames import TEXT, frame
 from chat_aiohttp.looks import looks_of
-from chat_aiohttp.rich import Node, tree
 from chat_aiohttp.texts import emoji, said
 
 MAX_REF = 64
@@ -252,82 +250,6 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else text[:40] + "…"
 
 
-# -- bodies: what the log keeps
-
-
-class _MessageBody(msgspec.Struct, omit_defaults=True, gc=False):
-    message: str
-    sender: str = msgspec.field(name="from")
-    name: str
-    looks: tuple[str, ...] = ()
-    ref: str | None = None
-    reply: str | None = None
-    rich: list[Node] | None = None
-
-
-class _ReactionBody(msgspec.Struct, gc=False):
-    emoji: str
-    on: bool
-    sender: str = msgspec.field(name="from")
-    name: str
-    ref: str
-
-
-class _DeleteBody(msgspec.Struct, gc=False):
-    sender: str = msgspec.field(name="from")
-    name: str
-    ref: str
-
-
-def message_body(text: str, public_id: str, name: str, ref: str | None, reply: str | None = None) -> bytes:
-    """A message as the log keeps it: what was written, and what that says beyond its letters (rich.py)."""
-    return _encode(_MessageBody(text, public_id, name, _looks(name), ref, reply, tree(text)))
-
-
-def change_body(change: Change, public_id: str, name: str) -> bytes:
-    """A change of a message as the log keeps it."""
-    match change:
-        case Edit():
-            return message_body(change.message, public_id, name, change.ref)
-        case React():
-            return _encode(_ReactionBody(change.emoji, change.on, public_id, name, change.ref))
-        case Delete():
-            return _encode(_DeleteBody(public_id, name, change.ref))
-
-
-def person(public_id: str, name: str) -> dict[str, Any]:
-    """A person as clients see them: *looks* (looks.py) come with names that are not plain ASCII."""
-    fields: dict[str, Any] = {"id": public_id, "name": name}
-    if not name.isascii():
-        fields["looks"] = looks_of(name)
-    return fields
-
-
-def _looks(name: str) -> tuple[str, ...]:
-    return () if name.isascii() else looks_of(name)
-
-
-def digest(text: str) -> bytes:
-    """8 bytes that stand for what was sent, to tell a repeat from a ref used again for something else."""
-    return blake2b(text.encode(), digest_size=8).digest()
-
-
-def send_digest(send: Send) -> bytes:
-    """The digest of a send."""
-    return digest(send.message if send.reply is None else f"{send.reply} {send.message}")
-
-
-def change_digest(change: Change) -> bytes:
-    """The digest of a change. No send has it: a message has no controls."""
-    match change:
-        case Edit():
-            return digest(f"edit\0{change.target}\0{change.message}")
-        case React():
-            return digest(f"react\0{change.target}\0{change.emoji}\0{change.on}")
-        case Delete():
-            return digest(f"delete\0{change.target}")
-
-
 # -- out: frames
 
 PONG = frame(TEXT, b'{"type":"pong"}')
@@ -404,3 +326,11 @@ def got_frame(messages: list[Event], missing: list[EventId]) -> bytes:
     listed = b",".join([event_json(message) for message in messages])
     gone = _encode([str(one) for one in missing])
     return frame(TEXT, b'{"type":"got","messages":[%b],"missing":%b}' % (listed, gone))
+
+
+def person(public_id: str, name: str) -> dict[str, Any]:
+    """A person as clients see them: *looks* (looks.py) come with names that are not plain ASCII."""
+    fields: dict[str, Any] = {"id": public_id, "name": name}
+    if not name.isascii():
+        fields["looks"] = looks_of(name)
+    return fields

@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "chat_aiohttp"
 FLOORS = {
     "L0 pure": (
         "addresses",
+        "bodies",
         "errors",
         "closing",
         "events",

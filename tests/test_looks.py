@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_aiohttp.bodies import message_body
 from chat_aiohttp.looks import LONGEST, looks_of
-from chat_aiohttp.wire import message_body, person
+from chat_aiohttp.wire import person
 
 
 def alike(one: str, other: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat_aiohttp import wire
+from chat_aiohttp import bodies, wire
 from chat_aiohttp.errors import BadInput, ChatError, Refused, Unknown
 from chat_aiohttp.events import DELETE, MESSAGE, Event, EventId, Gap
 from chat_aiohttp.wire import History, Ping, Rename, Send, Typing, decode_plain, decode_v1
@@ -249,7 +249,7 @@ def check_command(command: wire.Command, *, v1: bool) -> None:
         assert not any(unicodedata.category(char) == "Cc" and char not in "\t\n" for char in command.message)
         assert command.ref is None or 0 < len(command.ref) <= 64
         assert command.ref is not None or not v1
-        body = wire.message_body(command.message, "me", "Me", command.ref)
+        body = bodies.message_body(command.message, "me", "Me", command.ref)
         assert json.loads(body)["message"] == command.message
     elif isinstance(command, History):
         assert 1 <= command.limit <= 100
@@ -285,7 +285,7 @@ def test_text_cut_anywhere_decodes_or_is_bad_input(message: str, cut: int) -> No
 
 @given(st.text(min_size=1, max_size=200), st.one_of(st.none(), st.text(min_size=1, max_size=64)))
 def test_what_was_said_comes_back_as_it_was_said(text: str, ref: str | None) -> None:
-    body = wire.message_body(text, "b7kq2m5xw3rt", "Ada", ref)
+    body = bodies.message_body(text, "b7kq2m5xw3rt", "Ada", ref)
     event = Event("lobby", EventId(1_700_000_000_000, 3), EventId(0, 0), MESSAGE, body)
 
     fields = payload(wire.event_frame(event))
@@ -305,7 +305,7 @@ def test_an_event_about_another_names_it() -> None:
 
 
 def test_a_repeat_of_a_plain_client_brings_the_very_frame_back() -> None:
-    body = wire.message_body("hi", "me", "Me", "a")
+    body = bodies.message_body("hi", "me", "Me", "a")
     event = Event("lobby", EventId(9, 0), EventId(8, 0), MESSAGE, body)
 
     assert wire.message_frame(event.id, body) == wire.event_frame(event)
@@ -352,8 +352,8 @@ def test_an_ack_and_a_page() -> None:
 
 
 def test_a_digest_tells_texts_apart() -> None:
-    assert len(wire.digest("hi")) == 8
-    assert wire.digest("hi") == wire.digest("hi") != wire.digest("hi ")
+    assert len(bodies.digest("hi")) == 8
+    assert bodies.digest("hi") == bodies.digest("hi") != bodies.digest("hi ")
 
 
 def test_the_common_case_is_one_typed_decode(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from chat_aiohttp.bodies import message_body
 from chat_aiohttp.events import MESSAGE, Draft
 from chat_aiohttp.store.sqlite import SqliteStore
-from chat_aiohttp.wire import message_body
 from tests.store.listener import Recorder
 
 LONG, SHORT = 10_000, 60

@@ -210,6 +210,11 @@ def test_a_finger_taps_for_the_toolbar(shared_server: ChatServer, arrive: Arrive
     )
     assert all(size["width"] >= 44 and size["height"] >= 44 for size in sizes)
     assert all(size["right"] <= phone["width"] for size in sizes)
+    bar.locator("[data-emoji]").first.tap()
+    expect(page.locator(".reactions button")).to_have_text("👍 1")
+    bar.locator("[data-act=more]").tap()
+    page.locator(".picker div button").first.tap()
+    expect(page.locator(".reactions button")).to_have_text(["👍 1", "😀 1"])
     page.locator(MESSAGES).tap()
     expect(bar).to_have_count(0)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from chat_aiohttp import wire
+from chat_aiohttp import bodies, wire
 from chat_aiohttp.events import DELETE, EDIT, EMOJI_MOST, MESSAGE, REACTION, Draft
 from tests.store.listener import ADA, Reopen, Side
 
@@ -19,7 +19,7 @@ class ChangesContract:
         await side.one(changed(wire.Edit(one, "c1", "**c**")))
         await side.one(changed(wire.Edit(two, "c2", "plain")))
 
-        first, second = await bodies(side)
+        first, second = await shown(side)
         assert (first["message"], first["rich"]) == ("**c**", [["b", "c"]])
         assert (second["message"], "rich" in second) == ("plain", False)
 
@@ -30,7 +30,7 @@ class ChangesContract:
         await side.append(changed(wire.React(one, "again", reactions[0].emoji, on=True)))
         await side.append(changed(wire.React(one, "off", reactions[1].emoji, on=False)))
 
-        (body,) = await bodies(side)
+        (body,) = await shown(side)
         expected = [reactions[0].emoji, *(reaction.emoji for reaction in reactions[2:EMOJI_MOST])]
         assert body["reactions"] == {emoji: ["ada"] for emoji in expected}
 
@@ -39,11 +39,11 @@ class ChangesContract:
         await side.one(changed(wire.Edit(one, "c1", "**b**")))
         await side.one(changed(wire.React(one, "c2", "🎉", on=True)))
         await side.one(changed(wire.Delete(gone, "c3")))
-        before = await bodies(side)
+        before = await shown(side)
 
         side = await reopen(side)
 
-        assert await bodies(side) == before
+        assert await shown(side) == before
         assert [body["message"] for body in before] == ["**b**"]
         assert before[0]["reactions"] == {"🎉": ["ada"]}
         repeat = changed(wire.Delete(gone, "c3"))
@@ -61,16 +61,16 @@ class ChangesContract:
         assert msgspec.json.decode(found[1].events[0].body)["message"] == "b!"
 
 
-async def bodies(side: Side) -> list[dict[str, Any]]:
+async def shown(side: Side) -> list[dict[str, Any]]:
     """The messages of the lobby as history shows them."""
     return [msgspec.json.decode(event.body) for event in (await side.store.before("lobby", None, 100)).events]
 
 
 def said(text: str) -> Draft:
-    return Draft("lobby", "Lobby", MESSAGE, wire.message_body(text, "ada", "Ada", None), session=ADA)
+    return Draft("lobby", "Lobby", MESSAGE, bodies.message_body(text, "ada", "Ada", None), session=ADA)
 
 
 def changed(change: wire.Change) -> Draft:
-    body, target = wire.change_body(change, "ada", "Ada"), change.target
-    kind, digest = KINDS[type(change)], wire.change_digest(change)
+    body, target = bodies.change_body(change, "ada", "Ada"), change.target
+    kind, digest = KINDS[type(change)], bodies.change_digest(change)
     return Draft("lobby", "Lobby", kind, body, session=ADA, ref=change.ref, digest=digest, target=target)

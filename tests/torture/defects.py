@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple
 
-from chat_aiohttp import wire
+from chat_aiohttp import bodies, wire
 from chat_aiohttp.catch_up import CatchUp
 from chat_aiohttp.events import Draft, Event, EventId
 from chat_aiohttp.hub import Hub
@@ -145,11 +145,11 @@ def a_message_strays_into_another_room() -> None:
 def a_message_gets_anothers_name() -> None:
     number, past = count(1), ["nobody-at-all"]
 
-    def body(old: Any, text: str, public_id: str, name: str, ref: str | None) -> bytes:
+    def body(old: Any, text: str, public_id: str, *more: Any) -> bytes:
         other, past[0] = past[0], public_id
-        return bytes(old(text, other if next(number) % 101 == 0 else public_id, name, ref))
+        return bytes(old(text, other if next(number) % 101 == 0 else public_id, *more))
 
-    patch(wire, "message_body", body)
+    patch(bodies, "message_body", body)
 
 
 @defect("sqlite", frozenset(("instance drained",)), "unlogged", "not in the log")

@@ -19,8 +19,12 @@ export class Actions {
     Object.assign(this, { room, list, input, isMine, changes, notice, answer });
     list.addEventListener("keydown", (event) => this.#pressed(event));
     list.addEventListener("scroll", () => this.#row && this.#place(), { passive: true });
-    list.addEventListener("pointerleave", () => this.#bar.contains(document.activeElement) || this.#hide());
-    document.addEventListener("pointerdown", ({ target }) => this.#row?.contains(target) || this.#hide());
+    list.addEventListener("pointerleave", ({ pointerType }) => {  // a finger that is lifted has not left
+      if (pointerType !== "touch" && !this.#bar.contains(document.activeElement)) this.#hide();
+    });
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (!this.#row?.contains(target) && !target.closest(".picker")) this.#hide();
+    });
     this.#bar.addEventListener("click", ({ target }) => this.#chosen(target.closest("button")));
   }
 
