@@ -12,8 +12,9 @@ A message is read by people who didn't mean Markdown, too. Where CommonMark woul
 stays text: an indented line, a number of a list, a line below a quotation, "__init__", 2*3*4, a "-" by itself. And
 Chinese has no spaces around **emphasis**.
 
-Plain text is the common case and pays for a scan or two. Parsing is bounded by the message's length, its marks and
-addresses outside of code (MARKS_MOST, ADDRESSES_MOST) and its depth (DEPTH_MOST); beyond those it stays text.
+Plain text is the common case and pays for a scan or two. Parsing is bounded by the message's length, its marks,
+lines and addresses outside of code (MARKS_MOST, LINES_MOST, ADDRESSES_MOST) and its depth (DEPTH_MOST); beyond those it
+stays text.
 
 Rejected: Markdown in the browser. Every reader would parse what one writer wrote, each with its own bugs.
 """
@@ -35,6 +36,7 @@ from markdown_it.token import Token
 Node = str | list[Any]
 
 MARKS_MOST: Final = 240  # characters that could mean something; with more of them nobody wrote it as a message
+LINES_MOST: Final = 300
 ADDRESSES_MOST: Final = 24  # they cost the most to find
 DEPTH_MOST: Final = 6  # lists and quotations in each other
 LABEL_MOST: Final = 24  # characters of a code block's language
@@ -44,7 +46,7 @@ LABEL_MOST: Final = 24  # characters of a code block's language
 _CHARACTERS = re.compile(r"[*_~`@\]:]")
 _IN_LINE = re.compile(r"[*_~`]|\]\(|://|(?<=[^\s@])@")
 _AT_LINE = re.compile(r"(?:\A|\n) {0,3}(?:>|#{1,6} |[-+] |[0-9]{1,9}[.)] )")
-_MARKS = re.compile(r"[*_~`\[\]<>\\]|(?:\A|\n)[ \t]*[-+#0-9]")
+_MARKS = re.compile(r"[*_~`\[\]<>\\]|(?:\A|\n)[ \t]*[-+#0-9\n]")  # an empty line begins a paragraph
 _ADDRESSES = re.compile(r"\]\(|://|(?<=[^\s@])@|mailto:", re.IGNORECASE)
 _ADDRESS = re.compile(
     r"https?://[^\s/?#\"<>\\^`{|}]+(?:[/?#][^\s\"<>]*)?|mailto:[^\s\"<>@]+@[^\s\"<>@]+", re.IGNORECASE
@@ -73,7 +75,11 @@ def _is_plain(text: str) -> bool:
 
 
 def _is_too_much(text: str) -> bool:
-    return len(_MARKS.findall(text)) > MARKS_MOST or len(_ADDRESSES.findall(text)) > ADDRESSES_MOST
+    return (
+        text.count("\n") > LINES_MOST
+        or len(_MARKS.findall(text)) > MARKS_MOST
+        or len(_ADDRESSES.findall(text)) > ADDRESSES_MOST
+    )
 
 
 def _outside_code(text: str) -> str:

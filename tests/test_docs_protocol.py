@@ -134,6 +134,6 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert f"at most {socket.MAX_HISTORY})" in PAGE
     assert f"up to {wire.MAX_GET} messages by their ids" in PAGE
     assert f"at most\n{EMOJI_MOST} different emoji" in PAGE
-    assert f"more than {rich.MARKS_MOST} marks or {rich.ADDRESSES_MOST} addresses" in PAGE
+    assert f"more than {rich.MARKS_MOST} marks, {rich.LINES_MOST} lines or {rich.ADDRESSES_MOST} addresses" in PAGE
     assert f"more than {rich.DEPTH_MOST} lists" in PAGE
     assert f"over {limits.message_chars:,} characters" in PAGE

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chat_aiohttp.rich import ADDRESSES_MOST, DEPTH_MOST, MARKS_MOST, Node, tree
+from chat_aiohttp.rich import ADDRESSES_MOST, DEPTH_MOST, LINES_MOST, MARKS_MOST, Node, tree
 
 INLINE = {"b", "i", "s", "code", "a"}
 BLOCKS = {"p", "pre", "quote", "ul", "ol"}
@@ -74,6 +74,8 @@ def test_what_means_more_becomes_a_tree(text: str, nodes: list[Node]) -> None:
 def test_more_than_anybody_writes_stays_text() -> None:
     assert tree("*a* " * (MARKS_MOST // 2)) is not None
     assert tree("*a* " * (MARKS_MOST // 2 + 1)) is None
+    assert tree("*a*" + "\n" * (LINES_MOST + 1) + "b") is None
+    assert tree("*a*" + "\n\nb" * MARKS_MOST) is None
     assert tree("http://a.example " * ADDRESSES_MOST) is not None
     assert tree("http://a.example " * (ADDRESSES_MOST + 1)) is None
     assert tree("> " * DEPTH_MOST + "a") is None  # the paragraph is one more

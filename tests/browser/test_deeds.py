@@ -79,6 +79,7 @@ def test_more_emoji_are_in_a_picker(shared_server: ChatServer, arrive: Arrive) -
     expect(page.locator(".reactions button")).to_have_text("🚀 1")
 
     toolbar(page).get_by_role("button", name="More emoji").click()
+    expect(picker.get_by_role("searchbox", name="Find one")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
