@@ -8,10 +8,6 @@ allowlist, and no string of a message is ever parsed as anything again. Line bre
     blocks   ["p", …]  ["pre", language, text]  ["quote", …]  ["ul", item…]  ["ol", item…]
     item     ["li", number, …]   number: what was written before it in an "ol", else 0
 
-A message is read by people who didn't mean Markdown, too. Where CommonMark would lose or change what they wrote, it
-stays text: an indented line, a number of a list, a line below a quotation, "__init__", 2*3*4, a "-" by itself. And
-Chinese has no spaces around **emphasis**.
-
 Plain text is the common case and pays for a scan or two. Parsing is bounded by the message's length, its marks,
 lines and addresses outside of code (MARKS_MOST, LINES_MOST, ADDRESSES_MOST) and its depth (DEPTH_MOST); beyond those it
 stays text.
@@ -24,14 +20,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, Final
-from unicodedata import east_asian_width
 
-from linkify_it import LinkifyIt  # type: ignore[import-untyped]
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
-from markdown_it.rules_inline import StateInline
-from markdown_it.rules_inline.state_inline import Delimiter
 from markdown_it.token import Token
+
+from chat_aiohttp.dialect import MARKDOWN
 
 Node = str | list[Any]
 
@@ -45,14 +37,10 @@ LABEL_MOST: Final = 24  # characters of a code block's language
 # plain text is searched in one fast scan.
 _CHARACTERS = re.compile(r"[*_~`@\]:]")
 _IN_LINE = re.compile(r"[*_~`]|\]\(|://|(?<=[^\s@])@")
-_AT_LINE = re.compile(r"(?:\A|\n) {0,3}(?:>|#{1,6} |[-+] |[0-9]{1,9}[.)] )")
+_AT_LINE = re.compile(r"(?:\A|\n) {0,3}(?:> |#{1,6} |[-+] |[0-9]{1,9}[.)] )")
 _MARKS = re.compile(r"[*_~`\[\]<>\\]|(?:\A|\n)[ \t]*[-+#0-9\n]")  # an empty line begins a paragraph
 _ADDRESSES = re.compile(r"\]\(|://|(?<=[^\s@])@|mailto:", re.IGNORECASE)
-_ADDRESS = re.compile(
-    r"https?://[^\s/?#\"<>\\^`{|}]+(?:[/?#][^\s\"<>]*)?|mailto:[^\s\"<>@]+@[^\s\"<>@]+", re.IGNORECASE
-)
 _LABEL = re.compile(rf"[\w.+#-]{{1,{LABEL_MOST}}}")
-_CLOSES_ADDRESS = re.compile("[\u3000-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u2018-\u201f\u2026]")
 
 _MARKED: Final = {"strong_open": "b", "em_open": "i", "s_open": "s"}
 _BLOCKS: Final = {"blockquote_open": "quote", "bullet_list_open": "ul", "ordered_list_open": "ol"}
@@ -62,7 +50,7 @@ def tree(text: str) -> list[Node] | None:
     """What *text* says beyond its letters, or None: there is nothing but letters. Never raises."""
     if _is_plain(text) or (_is_too_much(text) and _is_too_much(_outside_code(text))):
         return None
-    nodes = _Walk(_markdown.parse(text)).nodes()
+    nodes = _Walk(MARKDOWN.parse(text)).nodes()
     if nodes is None or all(isinstance(node, str) for node in nodes):
         return None
     return nodes
@@ -183,67 +171,3 @@ def _fence(token: Token) -> Node:
     if label and not _LABEL.fullmatch(label):
         return ["pre", "", f"{label}\n{token.content}".rstrip("\n")]
     return ["pre", label, token.content.rstrip("\n")]
-
-
-# -- the parser
-
-
-def _quotation_ends(state: StateBlock, line: int, _: int, silent: bool) -> bool:
-    """CommonMark goes on with a quotation or a list's item in a line that has no mark; in a chat that is the answer."""
-    return silent and (state.parentType == "blockquote" or state.sCount[line] < state.blkIndent)
-
-
-def _emphasis(state: StateInline, silent: bool) -> bool:
-    """As CommonMark's; but between letters or digits a "*" is one ("2*3*4"), and beside a wide letter, which needs no
-    space, it counts as if there were one."""
-    marker = state.src[state.pos]
-    if silent or marker not in "*_":
-        return False
-    start = state.pos
-    found = state.scanDelims(start, canSplitWord=False)
-    can_open, can_close = found.can_open, found.can_close
-    if marker == "*" and not (can_open and can_close):
-        before = state.src[start - 1 : start]
-        after = state.src[start + found.length : start + found.length + 1]
-        if _is_wide(before) or _is_wide(after):
-            can_open, can_close = not after.isspace() and after != "", not before.isspace() and before != ""
-    for _ in range(found.length):
-        state.push("text", "", 0).content = marker
-        delimiter = Delimiter(ord(marker), found.length, len(state.tokens) - 1, -1, can_open, can_close)
-        state.delimiters.append(delimiter)
-    state.pos += found.length
-    return True
-
-
-def _is_wide(char: str) -> bool:
-    return char != "" and east_asian_width(char) in "WF"
-
-
-class _Addresses(LinkifyIt):  # type: ignore[misc]  # it has no types
-    """Finds addresses that say what they are. Rejected: guessing ("README.md" is a name in Moldova)."""
-
-    def __init__(self) -> None:
-        super().__init__(options={"fuzzy_link": False, "fuzzy_email": True})
-        self.add("ftp:", None).add("//", None)
-
-    def _validate_http(self, text: str, pos: int) -> int:
-        """How long the address is. Chinese goes on after it without a space: its punctuation ends it, too."""
-        length = int(super()._validate_http(text, pos))
-        end = _CLOSES_ADDRESS.search(text, pos, pos + length)
-        return length if end is None else end.start() - pos
-
-
-def _parser() -> MarkdownIt:
-    markdown = MarkdownIt("zero", {"linkify": True, "maxNesting": 2 * DEPTH_MOST + 4})
-    markdown.enable(["fence", "blockquote", "list", "heading", "linkify"])
-    markdown.enable(["escape", "backticks", "strikethrough", "emphasis", "link", "autolink"])
-    # "newline" stays off: it would take the spaces away that a line begins with.
-    markdown.inline.ruler.at("emphasis", _emphasis)
-    markdown.block.ruler.before("paragraph", "quotation_ends", _quotation_ends, {"alt": ["blockquote", "paragraph"]})
-    markdown.linkify = _Addresses()
-    markdown.validateLink = lambda url: _ADDRESS.fullmatch(url) is not None  # type: ignore[method-assign]
-    markdown.normalizeLinkText = lambda link: link  # type: ignore[method-assign]  # shown as it was written
-    return markdown
-
-
-_markdown: Final = _parser()

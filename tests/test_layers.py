@@ -18,6 +18,7 @@ FLOORS = {
         "bodies",
         "errors",
         "closing",
+        "dialect",
         "events",
         "frames",
         "inbox",

@@ -31,6 +31,7 @@ FENCE = "```"
         ">",
         "1.",
         "#room",
+        ">5 people\n>:(\n>>> print(1)",
         "<b>bold</b> <script>alert(1)</script> <img src=x onerror=alert(1)>",
         "[a](javascript:alert(1)) [b](data:text/html,x) [c](//evil.example) [d](http:///etc) <vbscript:x>",
         "ftp://example.org javascript:alert(1) example.org",
