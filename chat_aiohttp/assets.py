@@ -3,7 +3,8 @@
 Everything under templates/static is read once, at start, freed of its comments, hashed and compressed; a request is a
 look-up in a table, so no address can name a file outside it. A file's address carries its content's hash: browsers keep
 it for ever, and a new version is a new address. Modules import each other by bare names ("chat/time"), which the page's
-one import map turns into those addresses: no build step, no stale mixtures.
+one import map turns into those addresses: no build step, no stale mixtures. What a page begins with is one script and
+one style sheet (PAGES, modules.py): each file costs a browser more than its bytes.
 
 The map is the only inline script there is, so its hash stands in the Content-Security-Policy and pages need no nonce.
 Rejected: importlib.resources (hands out several paths for one folder in editable installs, and Jinja wants a real one).
@@ -15,11 +16,16 @@ import gzip
 import json
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from chat_aiohttp import modules
+
 STATIC: Final = "/static"
+PAGES: Final = {"index": ("base", "index"), "room": ("base", "room", "log", "search", "beside", "rich")}
+"""The pages that have a module of their own, and their style sheets in order"""
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -59,7 +65,8 @@ class Assets:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or templates_dir()
-        self._by_path = {asset.path: asset for asset in _load(self.folder / "static")}
+        files = {asset.path: asset for asset in _load(self.folder / "static")}
+        self._by_path = files | {asset.path: asset for asset in _pages(files)}
         self.import_map = json.dumps({"imports": self._imports()}, separators=(",", ":"))
         self.csp = self.policy()
 
@@ -76,22 +83,33 @@ class Assets:
         return self._by_path[path].url
 
     @property
-    def urls(self) -> list[str]:
-        """The addresses of all files."""
-        return [asset.url for asset in self._by_path.values()]
-
-    def modules(self, *names: str) -> list[str]:
-        """The addresses of the modules called *names*, to be fetched at once instead of one import after the other."""
-        return [self.url(f"js/{name}.js") for name in names]
+    def shell(self) -> list[str]:
+        """The addresses of all that pages fetch, to be kept by a browser for when there is no net."""
+        inside = {f"css/{style}.css" for styles in PAGES.values() for style in styles}
+        fetched = [path for path in self._by_path if path.startswith(("css/", "pages/")) and path not in inside]
+        return [self.url(path) for path in (*fetched, "icon.svg")]
 
     def _imports(self) -> dict[str, str]:
-        scripts = (asset for asset in self._by_path.values() if asset.path.startswith("js/"))
-        return {f"chat/{Path(script.path).stem}": script.url for script in scripts}
+        scripts = (asset for asset in self._by_path.values() if asset.path.endswith(".js"))
+        pages = [script for script in scripts if script.path.startswith("pages/")]
+        return {modules.PREFIX + script.path.removeprefix("pages/")[:-3]: script.url for script in pages}
 
 
 def _load(root: Path) -> list[Asset]:
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
     return [_asset(path.relative_to(root).as_posix(), path.read_bytes()) for path in files]
+
+
+def _pages(files: Mapping[str, Asset]) -> list[Asset]:
+    """What the pages begin with, and the modules they fetch later. One that is not there (in tests) has no page."""
+    sources = {Path(path).stem: asset.body.decode() for path, asset in files.items() if path.startswith("js/")}
+    found = []
+    for page, styles in PAGES.items():
+        if page in sources:
+            scripts = modules.for_page(page, sources)
+            found += [_asset(f"pages/{name}.js", text.encode()) for name, text in scripts.items()]
+            found.append(_asset(f"pages/{page}.css", b"".join(files[f"css/{style}.css"].body for style in styles)))
+    return found
 
 
 def _asset(path: str, body: bytes) -> Asset:

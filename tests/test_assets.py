@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from chat_aiohttp.assets import Assets, templates_dir
-from chat_aiohttp.web.pages import ROOM_MODULES
 
 STATIC = templates_dir() / "static"
 MODULES = sorted((STATIC / "js").glob("*.js"))
@@ -64,10 +63,27 @@ def test_the_policy_allows_the_import_map_and_no_other_inline_script(assets: Ass
     assert "unsafe" not in assets.csp
 
 
-def test_every_module_has_its_bare_name(assets: Assets) -> None:
+def test_what_a_page_fetches_later_has_its_bare_name(assets: Assets) -> None:
     imports = json.loads(assets.import_map)["imports"]
+    fetched = re.findall(r'\bimport\("chat/(\w+)"\)', "".join(path.read_text() for path in MODULES))
 
-    assert imports == {f"chat/{path.stem}": assets.url(f"js/{path.name}") for path in MODULES}
+    assert imports["chat/room"] == assets.url("pages/room.js")
+    assert {f"chat/room/{name}" for name in fetched} <= imports.keys()
+    assert set(imports.values()) == {url for url in assets.shell if url.endswith(".js")}
+
+
+def test_a_pages_style_sheet_is_its_parts_in_order(assets: Assets) -> None:
+    whole, *parts = [assets.get(path) for path in ("pages/index.css", "css/base.css", "css/index.css")]
+
+    assert whole is not None
+    assert whole.body == b"".join(part.body for part in parts if part is not None)
+
+
+def test_what_is_kept_for_when_there_is_no_net_is_what_pages_fetch(assets: Assets) -> None:
+    kept = {url.split("/", 3)[3] for url in assets.shell}
+
+    assert {"pages/room.js", "pages/index.css", "pages/room/search.js", "css/deeds.css", "icon.svg"} <= kept
+    assert not {path for path in kept if path.startswith("js/") or path in ("css/base.css", "worker.js")}
 
 
 def test_a_file_of_an_unknown_type_is_refused(tmp_path: Path) -> None:
@@ -79,21 +95,6 @@ def test_a_file_of_an_unknown_type_is_refused(tmp_path: Path) -> None:
 
 
 # -- what the modules may do
-
-
-def _imports(name: str) -> set[str]:
-    source = (STATIC / "js" / f"{name}.js").read_text()
-    return set(re.findall(r'^import .* from "chat/(\w+)";$', source, re.MULTILINE))
-
-
-def test_the_room_fetches_every_module_it_imports_at_once() -> None:
-    seen, todo = {"room"}, ["room"]
-    while todo:
-        fresh = _imports(todo.pop()) - seen
-        seen |= fresh
-        todo += fresh
-
-    assert sorted(ROOM_MODULES) == sorted(seen)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

@@ -25,6 +25,7 @@ FLOORS = {
         "limits",
         "looks",
         "metrics",
+        "modules",
         "names",
         "outbox",
         "rich",

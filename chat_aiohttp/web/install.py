@@ -46,8 +46,7 @@ async def worker(request: web.Request) -> web.Response:
     assets = request.app[keys.ASSETS]
     script = assets.get("worker.js")
     assert script is not None
-    files = [url for url in assets.urls if not url.endswith((".png", "worker.js"))]
-    shell = json.dumps({"offline": OFFLINE, "files": files})
+    shell = json.dumps({"offline": OFFLINE, "files": assets.shell})
     text = f"const shell = {shell};\n{script.body.decode()}"
     return web.Response(text=text, content_type="text/javascript", headers={"Cache-Control": "no-cache"})
 

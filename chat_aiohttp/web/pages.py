@@ -34,14 +34,6 @@ LISTED: Final = 50  # rooms on the index; whoever has more knows their names
 LANGUAGES: Final = web.AppKey("LANGUAGES", dict[str, Language])
 _JINJA: Final = {code: web.AppKey(f"JINJA_{code}", jinja2.Environment) for code in languages.CODES}
 
-# What room.js imports, fetched with the page instead of one import after the other; a test keeps the list true.
-ROOM_MODULES: Final = (
-    *("beside", "changes", "composer", "connection", "deeds", "drafts", "drawer", "face", "frames", "jump", "keep"),
-    *("keyboard", "later", "lines", "log", "looks", "mentions", "message", "name", "noticing", "outbox", "pace"),
-    *("pages", "people", "permalink", "quotes", "read", "reader", "reading", "rich", "room", "rooms", "session"),
-    *("signs", "state", "text", "time", "timeline", "unread", "wiring", "words"),
-)
-
 
 def setup(app: web.Application) -> None:
     """Make *app* speak every language. Needs ASSETS; call it once, before the first request."""
@@ -65,8 +57,6 @@ def _environment(app: web.Application, assets: Assets, language: Language) -> No
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
     env.globals.update(
         asset=assets.url,
-        modules=assets.modules,
-        room_modules=ROOM_MODULES,
         import_map=assets.import_map,
         language=language,
         languages=list(app[LANGUAGES].values()),

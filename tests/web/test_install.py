@@ -32,7 +32,7 @@ async def test_the_worker_names_every_file_of_this_version_and_no_page(serve: Se
 
     shell = json.loads(re.match(r"const shell = (.*);\n", text)[1])  # type: ignore[index]
     assert all(path.startswith("/static/") for path in shell["files"])
-    assert any(path.endswith("/js/room.js") for path in shell["files"])
+    assert any(path.endswith("/pages/room.js") for path in shell["files"])
     assert shell["offline"] == "/offline"
 
 

@@ -4,7 +4,7 @@ const WORD = /[\p{L}\p{N}_]/u;
 
 let own = "";
 let names = [];  // folded, the longest first, so that "@Ada L." is not taken for "@Ada"
-export let version = 0;  // grows when other names are known: what was drawn may have to be drawn anew
+let known = 0;
 
 /* One is called *me*, the others here *others*. */
 export function knowNames(me, others) {
@@ -12,8 +12,11 @@ export function knowNames(me, others) {
   if (own === fold(me) && folded.join("\n") === names.join("\n")) return;
   own = fold(me);
   names = folded;
-  version++;
+  known++;
 }
+
+/* Grows when other names are known: what was drawn may have to be drawn anew. */
+export const version = () => known;
 
 export const mentionsMe = (text) => Array.from(found(text)).some(({ isMe }) => isMe);
 

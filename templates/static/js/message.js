@@ -3,7 +3,7 @@
 
 import { faceOf } from "chat/face";
 import { markOf } from "chat/looks";
-import * as mentions from "chat/mentions";
+import { mark as markMentions, version as namesKnown } from "chat/mentions";
 import { linked } from "chat/permalink";
 import { nodesOf } from "chat/rich";
 import { afterOf, goneOf, quoteOf } from "chat/signs";
@@ -28,7 +28,7 @@ export function newMessage() {
    *first*: of its author's row. */
 export function dress(item, view, first, isMine) {
   const mark = markOf(view.from, view.name, view.looks);
-  const names = view.message?.includes("@") && mentions.version;
+  const names = view.message?.includes("@") && namesKnown();
   if (!isNews(item, { ...view, first, mine: isMine(view.from), mark, names })) return;
   const [margin, body] = item.children;
   const [byline, after] = [body.firstChild, body.lastChild];
@@ -49,7 +49,7 @@ export function dress(item, view, first, isMine) {
   });
   part(item, "text", [view.message, view.rich, view.deleted, names], () => {
     text.replaceChildren(...(view.deleted ? [goneOf(view)] : view.rich ? nodesOf(view.rich) : [view.message]));
-    item.classList.toggle("mention", !view.deleted && mentions.mark(text) && !isMine(view.from));
+    item.classList.toggle("mention", !view.deleted && markMentions(text) && !isMine(view.from));
     text.classList.toggle("large", !view.deleted && isOnlyEmoji(view.message));
     item.classList.toggle("deleted", Boolean(view.deleted));
   });
