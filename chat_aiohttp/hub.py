@@ -330,6 +330,8 @@ class Hub:
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
         self.metrics.refusals[error.code] += 1
+        if not member.is_open:
+            return  # gone and forgotten: whoever is held from now on would be kept for ever
         if error.retryable and ref is not None:
             self._order.hold(member, ref, number)
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))

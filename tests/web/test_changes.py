@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from typing import Any
 
 import pytest
 
+from chat_aiohttp.changes import UNDER_WAY
 from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import EMOJI_MOST, Draft, EventId, Page
-from tests.web.chat_client import Fields, Member, Server
+from tests.frame_bytes import CLOSE, TEXT, client_frame
+from tests.web.chat_client import DEADLINE_S, Fields, Member, Server
 
 
 async def change(member: Member, kind: str, target: str, ref: str = "c1", **more: Any) -> None:
@@ -324,6 +327,28 @@ async def test_a_change_does_not_overtake_a_message_that_was_refused_meanwhile(
     assert (error["code"], error["ref"]) == ("held", "c1")
     await change(ada, "edit", one, message="x")
     assert (await ada.next("edit"))["message"] == "x"
+
+
+@pytest.mark.parametrize("count", [1, UNDER_WAY + 1])
+async def test_nothing_is_kept_of_who_left_while_its_changes_were_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    ada = await server.v1()
+    one = await said(ada)
+    reactions = [{"type": "react", "id": one, "emoji": "👍", "on": True, "ref": f"x{n}"} for n in range(count)]
+    frames = [client_frame(TEXT, json.dumps(reaction).encode()) for reaction in reactions]
+
+    async def away(room: str, cursor: EventId | None, limit: int) -> Page:
+        raise Refused("log_away", "The room's log does not answer.")
+
+    monkeypatch.setattr(server.hub.store, "before", away)
+    ada.transport.write(b"".join(frames) + client_frame(CLOSE, b"\x03\xe8"))
+    await ada.ends()
+    async with asyncio.timeout(DEADLINE_S):
+        while server.hub.metrics.refusals.total() < count:
+            await asyncio.sleep(0.001)
+
+    assert not server.hub._order._refused
 
 
 async def test_a_refused_change_may_come_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
