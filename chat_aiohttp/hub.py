@@ -115,7 +115,9 @@ class Hub:
         self._order = SenderOrder(store=store)
         self._echoes = Echoes(self._unheard)
         self._sends = 0  # so far, by everybody: what was sent before what
-        self._changes = Changes(store=store, switchboard=self.switchboard, may=may, refuse=self._refuse)
+        self._changes = Changes(
+            store=store, switchboard=self.switchboard, may=may, refuse=self._refuse, is_behind=self._order.is_behind
+        )
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
 

@@ -54,6 +54,13 @@ class SenderOrder:
             task.add_done_callback(lambda _: self._asking.pop(member, None))
         return True
 
+    def is_behind(self, member: Member, number: int) -> bool:
+        """Whether *member* sent *number* after what it is held by."""
+        if member.held is None:
+            return False
+        refused = self._refused.get(member)
+        return refused is None or refused[member.held] < number  # None: it has gone, and will send everything again
+
     def release(self, member: Member) -> None:
         """What *member* is held by has come again and is on its way."""
         member.held = None
