@@ -334,8 +334,10 @@ class Hub:
         self.metrics.refusals[error.code] += 1
         if not member.is_open:
             return  # gone and forgotten: whoever is held from now on would be kept for ever
-        if error.retryable and ref is not None:
+        if ref is not None and error.retryable:
             self._order.hold(member, ref, number)
+        elif ref is not None:
+            self._order.give_up(member, ref)
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
 
     def rename(self, member: Member, name: str) -> None:

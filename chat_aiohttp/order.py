@@ -66,6 +66,14 @@ class SenderOrder:
         member.held = None
         self._refused.pop(member, None)
 
+    def give_up(self, member: Member, ref: str) -> None:
+        """*ref* of *member* was refused for good, perhaps after it had been refused retryably: it will not come again,
+        and so must hold nobody."""
+        if ref == member.held:
+            self.release(member)
+        elif (refused := self._refused.get(member)) is not None:
+            refused.pop(ref, None)
+
     def forget(self, member: Member) -> None:
         """*member* has gone."""
         self._refused.pop(member, None)
