@@ -265,8 +265,11 @@ class Hub:
                 self.switchboard.charge(member)
                 self.switchboard.send(member, wire.PONG)
             case wire.Rename(name):
-                self.switchboard.charge(member)
-                self.rename(member, name)
+                # As dear as a message, to the room too: everybody in it is looked at.
+                if (too_fast := self.gate.speak(member, self._clock())) is not None:
+                    self._reject(member, too_fast, None, self._sends)
+                else:
+                    self.rename(member, name)
             case wire.History():
                 self.switchboard.charge(member)
                 self._catch_up.page(member, command)
