@@ -7,6 +7,10 @@ synchronous step, so nothing lies between the two (G4), and nothing waits in a q
 Who comes at the same time shares what is read (shared_reads.py): a room that comes back whole reads its log a few
 times. While the log is away a reader waits for it, its socket open, looking again after RETRY_S; the socket's end ends
 it.
+
+A room may be ahead of its log. Either the log lost something, and the room is about to be told; or the log vanished,
+idle for too long, while somebody stayed: that nobody is told. So who finds nothing more to read waits for the first for
+a while, and then joins where the room is.
 """
 
 from __future__ import annotations
@@ -30,6 +34,7 @@ from chat_aiohttp.switchboard import Switchboard
 log = logging.getLogger(__name__)
 
 RETRY_S: Final = 0.5
+AHEAD_LOOKS: Final = 60  # 3 s of looks at a log that ends before its room; a store has told a loss by then
 ANSWERS: Final = 128  # repeats that wait for one reader; whoever repeats more will repeat again
 
 Found = TypeVar("Found")
@@ -95,7 +100,7 @@ class CatchUp:
 
     async def _catch_up(self, member: Member, after: EventId | None, history: int) -> None:
         room = member.room
-        more, caught_up, cursor, losses = True, False, after, room.losses
+        more, caught_up, cursor, losses, looks = True, False, after, room.losses, 0
         if cursor is None:
             page = await self._patiently(member, partial(self._reads.last, room, history))
             if page is None or not await self._send(member, page):
@@ -103,14 +108,18 @@ class CatchUp:
             cursor, more = page.position, page.more
             caught_up = cursor >= room.position and losses == room.losses
         while not caught_up:
-            losses = room.losses
+            losses, position = room.losses, room.position
             page = await self._patiently(member, partial(self._reads.after, room, cursor))
             if page is None or not await self._send(member, page):
                 return
             cursor = page.position
             caught_up = not page.more and cursor >= room.position and losses == room.losses
             if not (caught_up or page.more or len(page)):
-                await asyncio.sleep(RETRY_S / 10)  # the room is ahead of the log: it is being told of a loss just now
+                looks += 1
+                if looks > AHEAD_LOOKS and (position, losses) == (room.position, room.losses):
+                    cursor, caught_up = position, True  # the read saw all that was told: nothing lies between
+                else:
+                    await asyncio.sleep(RETRY_S / 10)
             elif page.more:
                 await asyncio.sleep(0)  # neither a shared page nor a socket with room makes anybody wait
         # No await since the room's position was looked at: what it delivers next is the next after *cursor*.

@@ -48,6 +48,12 @@ class Refuse(Protocol):
     def __call__(self, member: Member, error: ChatError, ref: str | None, number: int) -> None: ...
 
 
+class IsBehind(Protocol):
+    """Says whether a member sent *number* after something that was refused and has not come again."""
+
+    def __call__(self, member: Member, number: int, /) -> bool: ...
+
+
 class _Said(msgspec.Struct):
     """What a change must know of a message."""
 
@@ -58,11 +64,14 @@ class _Said(msgspec.Struct):
 class Changes:
     """The changes under way in this process."""
 
-    def __init__(self, *, store: Store, switchboard: Switchboard, may: May, refuse: Refuse) -> None:
+    def __init__(
+        self, *, store: Store, switchboard: Switchboard, may: May, refuse: Refuse, is_behind: IsBehind
+    ) -> None:
         self._store = store
         self._switchboard = switchboard
         self._may = may
         self._refuse = refuse
+        self._is_behind = is_behind
         self._lines: dict[Member, deque[tuple[wire.Change, int]]] = {}
         self._getting: set[Member] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -134,7 +143,7 @@ class Changes:
         else:
             if first is not None:
                 self._switchboard.send(member, wire.ack_frame(change.ref, first))
-            elif member.held not in (None, change.ref):  # by a message that was refused while the log was asked
+            elif member.held != change.ref and self._is_behind(member, number):  # refused while the log was asked
                 raise Refused("held", "A message before this change was refused. Send that one again first.")
             else:
                 self._append(member, change, number)

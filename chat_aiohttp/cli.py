@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import chat_aiohttp
 from chat_aiohttp.errors import CannotStart
-from chat_aiohttp.settings import Loaded, example, load, sqlite_url
+from chat_aiohttp.settings import Loaded, example, load, sqlite_url, store_url
 
 EX_USAGE = 64
 
@@ -121,6 +121,7 @@ def _do(given: argparse.Namespace) -> int:
         return 0
     loaded = _load(given)
     if given.command == "check-config":
+        store_url(loaded.config, os.environ)  # raises what would stop the start, too
         print(f"ok: {loaded.source}")
         return 0
     from chat_aiohttp.server import run

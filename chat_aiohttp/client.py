@@ -40,8 +40,8 @@ class Room:
 
     *url*: the room's page or socket, http(s) or ws(s); a query in it is kept. *name*: how others see you, else a
     guest's. *session*: a secret of 22 to 128 random A-Z a-z 0-9 _ -, by which you are the same person the next time;
-    else a new one. *after*: everything after that id first; else *history*: that many messages of before first.
-    Raises ValueError, NotAName or BadInput, in words, for what can't be one of these. One context each.
+    else the query's, else a new one. *after*: everything after that id first; else *history*: that many messages of
+    before first. Raises ValueError, NotAName or BadInput, in words, for what can't be one of these. One context each.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Room:
     ) -> None:
         self.me = ""  # your public id, once you are in the room: what others see as `Message.sender`
         self._address, self._query = _socket_of(url)
-        self._query["session"] = session = session or secrets.token_urlsafe(32)
+        self._query["session"] = session = session or self._query.get("session") or secrets.token_urlsafe(32)
         query_session(session)  # raises
         self._query |= ({"name": person_name(name)} if name else {}) | ({"history": str(history)} if history else {})
         self._inbox = Inbox(None if after is None else parse_id(str(after)))

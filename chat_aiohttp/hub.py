@@ -115,7 +115,9 @@ class Hub:
         self._order = SenderOrder(store=store)
         self._echoes = Echoes(self._unheard)
         self._sends = 0  # so far, by everybody: what was sent before what
-        self._changes = Changes(store=store, switchboard=self.switchboard, may=may, refuse=self._refuse)
+        self._changes = Changes(
+            store=store, switchboard=self.switchboard, may=may, refuse=self._refuse, is_behind=self._order.is_behind
+        )
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
 
@@ -263,8 +265,11 @@ class Hub:
                 self.switchboard.charge(member)
                 self.switchboard.send(member, wire.PONG)
             case wire.Rename(name):
-                self.switchboard.charge(member)
-                self.rename(member, name)
+                # As dear as a message, to the room too: everybody in it is looked at.
+                if (too_fast := self.gate.speak(member, self._clock())) is not None:
+                    self._reject(member, too_fast, None, self._sends)
+                else:
+                    self.rename(member, name)
             case wire.History():
                 self.switchboard.charge(member)
                 self._catch_up.page(member, command)
@@ -330,8 +335,12 @@ class Hub:
 
     def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
         self.metrics.refusals[error.code] += 1
-        if error.retryable and ref is not None:
+        if not member.is_open:
+            return  # gone and forgotten: whoever is held from now on would be kept for ever
+        if ref is not None and error.retryable:
             self._order.hold(member, ref, number)
+        elif ref is not None:
+            self._order.give_up(member, ref)
         self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
 
     def rename(self, member: Member, name: str) -> None:

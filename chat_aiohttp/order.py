@@ -54,10 +54,25 @@ class SenderOrder:
             task.add_done_callback(lambda _: self._asking.pop(member, None))
         return True
 
+    def is_behind(self, member: Member, number: int) -> bool:
+        """Whether *member* sent *number* after what it is held by."""
+        if member.held is None:
+            return False
+        refused = self._refused.get(member)
+        return refused is None or refused[member.held] < number  # None: it has gone, and will send everything again
+
     def release(self, member: Member) -> None:
         """What *member* is held by has come again and is on its way."""
         member.held = None
         self._refused.pop(member, None)
+
+    def give_up(self, member: Member, ref: str) -> None:
+        """*ref* of *member* was refused for good, perhaps after it had been refused retryably: it will not come again,
+        and so must hold nobody."""
+        if ref == member.held:
+            self.release(member)
+        elif (refused := self._refused.get(member)) is not None:
+            refused.pop(ref, None)
 
     def forget(self, member: Member) -> None:
         """*member* has gone."""

@@ -6,8 +6,8 @@ needs a lock.
 
 A quiet room sends at once. A busy one gathers: after a flush that took t it rests for `rest * t`, and what comes
 meanwhile leaves together, in one write per member. One room can then take at most 1 / (1 + rest) of the core, and a
-delivery gets cheaper as load rises. A flush to many runs in slices; the next slice comes after the loop has looked at
-everybody else.
+delivery gets cheaper as load rises; only with GATHERED_BYTES pending a rest is cut short. A flush to many runs in
+slices; the next slice comes after the loop has looked at everybody else.
 
 Exactly once: a room knows its position, the id delivered last; what is not after it is dropped. A member whose resume
 has read past the room's position, or who joined while frames were waiting, gets only what lies after its own cursor.
@@ -73,7 +73,7 @@ class Room:
 
     __slots__ = (
         "_bytes", "_cursors", "_flushing", "_pending", "_rest", "_rested_at", "_sending", "_sent", "_switchboard",
-        "_waiting", "_withheld", "arriving", "bucket", "changes", "key", "losses", "plain", "position", "title", "v1",
+        "_waking", "_withheld", "arriving", "bucket", "changes", "key", "losses", "plain", "position", "title", "v1",
     )  # fmt: skip
 
     def __init__(self, *, key: str, title: str, position: EventId, switchboard: Switchboard, rest: float) -> None:
@@ -93,7 +93,7 @@ class Room:
         self._withheld = 0  # how many of the pending frames plain members get otherwise or not at all
         self._cursors: dict[Member, EventId] = {}  # members who have some of what is pending, or of what will come
         self._flushing = False
-        self._waiting = False  # for the rest to end
+        self._waking: asyncio.Handle | None = None  # what will send, when the rest ends
         self._rested_at = 0.0
         self._sending = position  # what is under way to everybody ends here
         self._sent = position  # everybody has been sent what lies up to here
@@ -161,27 +161,30 @@ class Room:
         self._withheld += plain_frame is not frame
 
     def flush(self) -> None:
-        """Send what is pending: now if the room is rested and no flush is under way, else as soon as both hold."""
-        if not self._pending or self._waiting or self._flushing:
+        """Send what is pending: now if the room is rested or has gathered much, and no flush is under way; else as soon
+        as both hold."""
+        if not self._pending or self._flushing or (self._waking is not None and self._bytes < GATHERED_BYTES):
             return
         wait = self._rested_at - perf_counter()
         if wait > 0 and self._bytes < GATHERED_BYTES:
-            self._waiting = True
-            asyncio.get_running_loop().call_later(wait, self._wake)
+            self._waking = asyncio.get_running_loop().call_later(wait, self._wake)
         else:
             self._send_pending()
 
     def _wake(self) -> None:
-        self._waiting = False
+        self._waking = None
         if not self._flushing and self._pending:
             self._send_pending()
 
     def _look_again(self) -> None:
-        self._waiting = False
+        self._waking = None
         self.flush()
 
     def _send_pending(self) -> None:
         began = perf_counter()
+        if self._waking is not None:  # left to fire, it would end the rest after this flush early
+            self._waking.cancel()
+            self._waking = None
         self._flushing = True  # before the first write: whom a write finds gone may put something into this room
         pending, withheld = self._pending, self._withheld
         self._pending, self._withheld, self._bytes, self._sending = [], 0, 0, self.position
@@ -223,8 +226,7 @@ class Room:
         self._sent = self._sending
         if self._pending:
             # Those who got their slice first are answering by now: a look at the sockets gathers what they say.
-            self._waiting = True
-            asyncio.get_running_loop().call_soon(self._look_again)
+            self._waking = asyncio.get_running_loop().call_soon(self._look_again)
 
     def _next_slice(self, jobs: list[_Job], start: int, spent: float) -> None:
         # What others did between two slices is not this room's cost.

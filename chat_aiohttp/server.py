@@ -43,15 +43,8 @@ def run(config: Config, source: str) -> int:
     Raises CannotStart before anything is served.
     """
     configure(config.log, sys.stderr, os.environ)
-    url = store_url(config.store.url, os.environ)
+    url = store_url(config, os.environ)
     loop_factory = _loop_factory(config.server.loop)
-    if config.server.workers > 1 and not url.startswith(("redis", "unix")):
-        raise CannotStart(
-            "one_owner",
-            f"{config.server.workers} workers need a log that they can share, and {masked(url)} has one owner: "
-            "give --store redis://…, or --workers 1",
-            EX_UNUSABLE,
-        )
     listeners = open_listeners(
         config.server, os.environ, config.fanout.send_buffer_bytes, config.limits.receive_buffer_bytes
     )

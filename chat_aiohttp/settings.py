@@ -87,9 +87,18 @@ def masked(text: str) -> str:
     return re.sub(r"([?&](?:\w+_)?(?:username|password)=)[^&\s]*", r"\1…", re.sub(r"(?<=://)\S*@", "…@", text))
 
 
-def store_url(url: str, environ: Mapping[str, str]) -> str:
-    """*url* as configured in store.url, or when that is empty the SQLite file in the state directory."""
-    return url or sqlite_url(state_directory(environ))
+def store_url(config: Config, environ: Mapping[str, str]) -> str:
+    """The URL as configured in store.url, or when that is empty of the SQLite file in the state directory. Raises
+    CannotStart when there is none, or when *config* asks for more processes than can share it."""
+    url, workers = config.store.url or sqlite_url(state_directory(environ)), config.server.workers
+    if workers > 1 and not url.startswith(("redis", "unix")):
+        raise CannotStart(
+            "one_owner",
+            f"{workers} workers need a log that they can share, and {masked(url)} has one owner: "
+            "give --store redis://…, or --workers 1",
+            EX_CONFIG,
+        )
+    return url
 
 
 def sqlite_url(directory: Path) -> str:

@@ -95,5 +95,5 @@ def join(room: Room, cursor: EventId | None = None, *, v1: bool = False) -> Memb
 async def settled(room: Room) -> None:
     """Until nothing is pending, under way or waiting."""
     async with asyncio.timeout(DEADLINE_S):
-        while room._pending or room._flushing or room._waiting:
+        while room._pending or room._flushing or room._waking is not None:
             await asyncio.sleep(0)

@@ -151,6 +151,26 @@ def test_check_config_tells_every_mistake_and_ends_with_78(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "environ", "words"),
+    [
+        ("[server]\nworkers = 4", {}, "4 workers need a log that they can share"),
+        ("", {"HOME": "", "XDG_STATE_HOME": "", "STATE_DIRECTORY": ""}, "there is no home directory"),
+    ],
+)
+def test_check_config_refuses_what_could_not_start(
+    tmp_path: Path, settings: str, environ: dict[str, str], words: str
+) -> None:
+    (tmp_path / "config.toml").write_text(settings)
+
+    checked = run("check-config", cwd=tmp_path, **environ)
+    started = run(cwd=tmp_path, **environ)
+
+    assert (checked.returncode, checked.stdout) == (78, "")
+    assert words in checked.stderr
+    assert checked.stderr == started.stderr
+
+
 def test_a_wrong_configuration_does_not_start(tmp_path: Path) -> None:
     done = run("--port", "eighty", cwd=tmp_path)
 

@@ -78,6 +78,10 @@ async def test_history_and_a_session_go_on_where_another_client_was(server: Serv
     async with Room(url, session=secret, after=first) as room:
         assert [message.text for message in await next_messages(room, 2)] == ["2", "3"]
         assert room.me == me
+    async with Room(f"{url}?session={secret}") as room:
+        assert room.me == me
+    async with Room(f"{url}?session={secret}", session="t" * 22) as room:
+        assert room.me != me
     async with Room(url + "?name=Bea&history=1") as room:
         assert [message.text for message in await next_messages(room, 1)] == ["3"]
         await room.send("4")
@@ -93,6 +97,7 @@ async def test_history_and_a_session_go_on_where_another_client_was(server: Serv
         ("http://host/chat/%2e%2e/", {}, NotAName),
         ("http://host/chat/lobby/", {"name": "x" * 33}, NotAName),
         ("http://host/chat/lobby/", {"session": "short"}, BadInput),
+        ("http://host/chat/lobby/?session=short", {}, BadInput),
         ("http://host/chat/lobby/", {"after": "yesterday"}, BadInput),
     ],
 )

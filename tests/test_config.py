@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from chat_aiohttp import settings
-from chat_aiohttp.config import Config
+from chat_aiohttp.config import Config, StoreTable
 from chat_aiohttp.errors import CannotStart
 from chat_aiohttp.settings import ConfigError, Loaded, example, load, masked, sqlite_url, state_directory, store_url
 
@@ -283,8 +283,8 @@ def test_what_a_terminal_would_obey_is_escaped_and_long_values_are_cut() -> None
 
 
 def test_the_default_store_is_a_file_in_the_state_directory() -> None:
-    assert store_url("memory:", {}) == "memory:"
-    assert store_url("", {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == "sqlite:///var/lib/a/chat.sqlite3"
+    assert store_url(Config(store=StoreTable(url="memory:")), {}) == "memory:"
+    assert store_url(Config(), {"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}) == "sqlite:///var/lib/a/chat.sqlite3"
 
 
 def test_an_odd_folder_comes_through_the_store_s_url() -> None:

@@ -129,7 +129,7 @@ async def test_a_loss_reaches_who_has_read_ahead_and_then_everything_new(clock: 
 
     clock.now -= 1  # still resting
     room.restart(EventId(1000, 0), note("gap v1"), note("gap plain"))
-    assert room._waiting
+    assert room._waking is not None
     later = join(room)
     again = Event("lobby", EventId(1000, 1), EventId(1000, 0), MESSAGE, b'{"message":"another one"}')
     room.deliver(again)

@@ -94,6 +94,42 @@ async def test_a_copy_refused_before_its_original_takes_the_originals_place(memb
     assert member.held == "a"
 
 
+async def test_only_what_was_sent_after_the_refused_one_is_behind_it(member: Member) -> None:
+    order = SenderOrder(store=Remembering())
+    assert not order.is_behind(member, 1)
+
+    order.hold(member, "b", 2)
+
+    assert not order.is_behind(member, 1)
+    assert order.is_behind(member, 3)
+    order.forget(member)
+    assert order.is_behind(member, 1), "whoever has gone sends everything again"
+
+
+async def test_what_is_refused_for_good_holds_nobody(member: Member) -> None:
+    order = SenderOrder(store=Remembering())
+    order.hold(member, "a", 1)
+
+    order.give_up(member, "b")
+    assert member.held == "a"
+    order.give_up(member, "a")
+
+    assert member.held is None
+
+
+async def test_what_was_refused_for_good_behind_the_held_one_does_not_hold_after_it(member: Member) -> None:
+    store = Remembering("a")
+    order = SenderOrder(store=store)
+    order.hold(member, "a", 1)
+    order.hold(member, "b", 2)
+
+    order.give_up(member, "b")
+    assert order.holds(member, "c")
+    await looked(store)
+
+    assert member.held is None
+
+
 async def test_a_send_that_is_in_the_log_after_all_holds_nobody(member: Member) -> None:
     store = Remembering("a")
     order = SenderOrder(store=store)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_aiohttp import rooms
-from chat_aiohttp.events import DELETE, EDIT, MESSAGE, REACTION
+from chat_aiohttp.events import DELETE, EDIT, MESSAGE, REACTION, Event, EventId
 from chat_aiohttp.names import shard_of
-from chat_aiohttp.rooms import RoomRegistry
+from chat_aiohttp.rooms import GATHERED_BYTES, Room, RoomRegistry
 from tests.boards import START, Board, Clock, SlowBoard, event, join, new_room, note, settled, shown
+from tests.peers import DEADLINE_S
 
 
 @pytest.fixture
@@ -20,6 +22,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(rooms, "perf_counter", clock)
     return clock
+
+
+@pytest.fixture
+async def timers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, asyncio.Handle]]:
+    """What the loop is to do later, and after how many seconds; nothing of it is done by itself."""
+    loop, set_so_far = asyncio.get_running_loop(), list[tuple[float, asyncio.Handle]]()
+
+    def call_later(delay: float, callback: Callable[[], object]) -> asyncio.Handle:
+        set_so_far.append((delay, asyncio.Handle(callback, (), loop)))
+        return set_so_far[-1][1]
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    return set_so_far
 
 
 # -- who gets what
@@ -108,16 +123,8 @@ async def test_a_quiet_room_sends_at_once(clock: Clock) -> None:
 
 
 async def test_a_busy_room_rests_in_proportion_to_its_last_flush_and_gathers_meanwhile(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
+    clock: Clock, timers: list[tuple[float, asyncio.Handle]]
 ) -> None:
-    rests: list[float] = []
-    wakes: list[object] = []
-
-    def call_later(delay: float, wake: object) -> None:
-        rests.append(delay)
-        wakes.append(wake)
-
-    monkeypatch.setattr(asyncio.get_running_loop(), "call_later", call_later)
     board = SlowBoard(clock)
     room = new_room(board, rest=2.0)
     members = [join(room) for _ in range(5)]
@@ -128,13 +135,78 @@ async def test_a_busy_room_rests_in_proportion_to_its_last_flush_and_gathers_mea
         room.deliver(event(seq))
         room.flush()
 
-    assert rests == [pytest.approx(2.0 * 0.05)], "five writes took 0.05 s; one wake is enough"
+    ((delay, timer),) = timers
+    assert delay == pytest.approx(2.0 * 0.05), "five writes took 0.05 s; one wake is enough"
     assert len(board.writes) == 5
     clock.now += 0.11
-    wakes[0]()  # type: ignore[operator]
+    timer._run()
     assert len(board.writes) == 10, "three events left in one write per member"
     for member in members:
         assert board.heard(member) == shown(event(1), event(2), event(3), event(4))
+
+
+def long_event(seq: int) -> Event:
+    """One that a room gathers two of before it sends, rested or not."""
+    return Event("lobby", EventId(1000, seq), EventId(1000, seq - 1), MESSAGE, b"x" * (GATHERED_BYTES // 2))
+
+
+async def test_a_room_that_has_gathered_much_sends_before_its_rest_ends_and_then_rests_in_full(
+    clock: Clock, timers: list[tuple[float, asyncio.Handle]]
+) -> None:
+    board = SlowBoard(clock)
+    room = new_room(board, rest=2.0)
+    member = join(room)
+    told = [event(1), event(2), long_event(3), long_event(4), event(5), event(6)]
+
+    def tell(*seqs: int) -> None:
+        for seq in seqs:
+            room.deliver(told[seq - 1])
+            room.flush()
+
+    tell(1, 2, 3)
+    assert board.heard(member) == shown(*told[:1])
+    tell(4)
+    assert board.heard(member) == shown(*told[:4])
+    assert len(board.writes) == 2
+    tell(5, 6)
+
+    assert len(board.writes) == 2, "the bound counts anew: no storm of small flushes"
+    (_, old), (rest, timer) = timers
+    assert old.cancelled(), "it would end the rest early"
+    assert rest == pytest.approx(2.0 * 0.01)
+    timer._run()
+    assert board.heard(member) == shown(*told)
+    assert len(board.writes) == 3
+
+
+async def flushed(room: Room) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while room._flushing:
+            await asyncio.sleep(0)
+
+
+async def test_after_a_flush_in_the_middle_of_a_rest_one_timer_is_under_way(
+    clock: Clock, timers: list[tuple[float, asyncio.Handle]]
+) -> None:
+    board = SlowBoard(clock, per_slice=1)
+    room = new_room(board, rest=2.0)
+    members = [join(room) for _ in range(3)]
+    told = [event(1), event(2), long_event(3), long_event(4), event(5)]
+
+    room.deliver(told[0])
+    room.flush()
+    await flushed(room)
+    for one in told[1:]:  # the last one between two slices
+        room.deliver(one)
+        room.flush()
+    await flushed(room)
+    await asyncio.sleep(0)  # what is pending then is looked at in the next turn
+
+    assert [timer.cancelled() for _, timer in timers] == [True, False]
+    timers[-1][1]._run()
+    await flushed(room)
+    for member in members:
+        assert board.heard(member) == shown(*told)
 
 
 async def test_a_rest_that_is_over_is_not_waited_for(clock: Clock) -> None:

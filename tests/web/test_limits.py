@@ -115,6 +115,33 @@ async def test_all_connections_of_an_address_speak_at_one_pace(serve: Serve) -> 
     assert (await ben.get())["message"] == "mine"
 
 
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (LimitsTable(messages_per_second=0.001, message_burst=1), "too_fast"),
+        (LimitsTable(address_messages_per_second=0.001, address_message_burst=1), "address_too_fast"),
+        (LimitsTable(room_messages_per_second=0.001, room_message_burst=1), "room_too_fast"),
+    ],
+)
+async def test_being_called_differently_costs_as_much_as_a_message(
+    serve: Serve, limits: LimitsTable, code: str
+) -> None:
+    server = await serve(Config(limits=limits))
+    socket = await server.client.ws_connect(LOBBY, headers={"X-Forwarded-For": ADA}, protocols=("chat.v1",))
+    server.sockets.append(socket)
+    member = Member(socket)
+    await member.next("welcome")
+    await member.next("live")
+
+    for name in ("Ada", "Ada L."):
+        await socket.send_json({"type": "rename", "name": name})
+
+    error = await member.error()
+    assert (error["code"], error["retryable"], "ref" in error) == (code, True, False)
+    (room,) = server.hub.registry.rooms()
+    assert [one.name for one in room.members()] == ["Ada"]
+
+
 async def test_a_room_hears_at_one_pace_whoever_speaks(serve: Serve) -> None:
     server = await serve(Config(limits=LimitsTable(room_messages_per_second=0.001, room_message_burst=2)))
     ada, ben, elsewhere = await server.plain(), await server.plain(), await server.plain("b")

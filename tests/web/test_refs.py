@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from chat_aiohttp.closing import NO_CLOSE
-from chat_aiohttp.errors import Refused
+from chat_aiohttp.errors import BadInput, ChatError, Refused
 from chat_aiohttp.events import Draft
 from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.rooms import Member
@@ -136,6 +137,42 @@ async def test_after_a_retryable_refusal_everything_is_held_until_the_refused_on
 
     heard = [await member.next("message") for _ in range(2)]
     assert [one["message"] for one in heard] == ["one", "two"]
+
+
+async def test_a_refused_send_that_is_then_refused_for_good_holds_nobody(
+    serve: Callable[..., Awaitable[Server]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    muted = BadInput("muted", "You may not speak here now.")
+    answers: list[ChatError | None] = [None, muted, None]
+    server = await serve(may=lambda *_: answers.pop(0))
+    member = await server.v1()
+    with monkeypatch.context() as away:
+        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
+        await member.say("one", "r1")
+        assert (await member.error())["code"] == "log_away"
+    await member.say("one", "r1")
+    error = await member.error()
+    assert (error["code"], error["retryable"]) == ("muted", False)
+
+    await member.say("two", "r2")
+
+    assert (await member.next("message"))["message"] == "two"
+
+
+async def test_a_held_send_that_comes_again_as_what_can_be_no_send_holds_nobody(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member = await server.v1()
+    with monkeypatch.context() as away:
+        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
+        await member.say("one", "r1")
+        assert (await member.error())["code"] == "log_away"
+    await member.say(" ", "r1")
+    assert (await member.error())["code"] == "message_empty"
+
+    await member.say("two", "r2")
+
+    assert (await member.next("message"))["message"] == "two"
 
 
 async def test_a_send_refused_at_the_door_does_not_overtake_one_that_waited_for_the_log_in_vain(
