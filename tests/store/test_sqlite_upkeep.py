@@ -19,6 +19,7 @@ from chat_aiohttp.store import (
     sqlite_recall,
     sqlite_search,
     sqlite_upkeep,
+    sqlite_writer,
 )
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import BEN, Clock, Recorder, Side, delete, edit, eventually, message, text_of
@@ -50,6 +51,34 @@ async def test_a_deleted_text_is_nowhere_in_the_files(path: Path) -> None:
 
         assert await side.history("lobby") == ["before", "after"]
         assert b"after" in path.read_bytes()
+
+
+async def test_a_deleted_text_leaves_the_write_ahead_log_once_a_long_reader_has_gone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "BUSY_MS", 10)
+    monkeypatch.setattr(sqlite_upkeep, "SCRUB_AGAIN_S", 0.02)
+    monkeypatch.setattr(sqlite_indexing, "PURGE_AFTER_S", 60)
+    scrubs: list[object] = []
+    scrub = sqlite_writer.scrub
+
+    def watched(connection: sqlite3.Connection) -> object:
+        scrubs.append(scrub(connection))
+        return scrubs[-1]
+
+    monkeypatch.setattr(sqlite_writer, "scrub", watched)
+    async with opened(path, Clock()) as side:
+        (given,) = await side.say("lobby", "correct horse")
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN")
+        foreign.execute("SELECT * FROM log").fetchall()
+        await side.one(delete("lobby", given))
+        await eventually(lambda: bool(scrubs))
+        wal = Path(f"{path}-wal")
+        assert b"horse" in wal.read_bytes()
+
+        foreign.close()
+        await eventually(lambda: b"horse" not in wal.read_bytes())
 
 
 async def test_what_is_too_old_is_removed_from_the_file(path: Path) -> None:
