@@ -21,6 +21,7 @@ from chat_aiohttp.store import (
     sqlite_upkeep,
     sqlite_writer,
 )
+from chat_aiohttp.store.local import REFS_KEPT
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import BEN, Clock, Recorder, Side, delete, edit, eventually, message, text_of
 
@@ -129,6 +130,17 @@ async def test_a_repeat_of_what_retention_took_is_one_after_a_restart_too(path: 
         (again,) = await side.append(message("lobby", "hi", ref="k1", session=BEN))
 
         assert (again.repeated, again.id) == (True, first.id)
+
+
+async def test_after_a_restart_the_newest_refs_are_the_ones_remembered(path: Path) -> None:
+    clock, refs = Clock(), [f"{n:03}" for n in range(400, 0, -1)]  # the newest comes first in the order of the texts
+    async with opened(path, clock, max_events=5) as side:
+        drafts = await side.append(*(message("lobby", "hi", ref=ref, session=BEN) for ref in refs))
+        await eventually(lambda: count(path, "entry") == 5)
+    async with opened(path, clock, max_events=5) as side:
+        again = await side.append(*(message("lobby", "hi", ref=ref, session=BEN) for ref in refs[-REFS_KEPT:]))
+
+    assert [(draft.repeated, draft.id) for draft in again] == [(True, draft.id) for draft in drafts[-REFS_KEPT:]]
 
 
 async def test_the_lobby_knows_what_is_not_filed_yet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
