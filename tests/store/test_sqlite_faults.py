@@ -131,6 +131,28 @@ async def test_a_frozen_disk_is_noticed_while_nobody_writes(side: Side) -> None:
     assert faults(side) == {"late"}
 
 
+async def test_a_frozen_disk_is_noticed_by_the_beat_though_a_batch_came_behind_it(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LATE_S", 60.0)  # the batch itself would say it later than the beat
+    await side.say("lobby", "before")
+    frozen = threading.Event()
+    assert isinstance(side.store, SqliteStore)
+    health = side.store._health
+    side.store._writer.put(lambda _: frozen.wait(10.0), lambda *_: None, bare=True)
+    await eventually(lambda: health._touching is not None)
+    under_way = message("lobby", "behind the beat")
+    side.store.append(under_way)
+
+    assert "has not answered" in await noticed(side)
+
+    frozen.set()
+    await side.settled(under_way)
+    await is_back(side)
+    assert under_way.error is None
+    assert await side.history("lobby") == ["before", "behind the beat"]
+
+
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 async def test_a_file_that_was_moved_is_noticed_and_found_again(side: Side, path: Path, suffix: str) -> None:
     await side.say("lobby", "before")
