@@ -300,8 +300,10 @@ class SqliteStore(LocalStore):
     async def _know(self, room: str) -> None:
         self._check()
         while self._ledger.missing([room]):
+            forgets = self._ledger.forgets
             recalled = await self._ask(recall([room], self._ms_ago(REF_MEMORY_S)))
-            self._ledger.learn([room], recalled, self._clock())
+            if forgets == self._ledger.forgets:
+                self._ledger.learn([room], recalled, self._clock())
 
     def _position(self, room: str) -> EventId:
         """The last id that was told: what is being committed now is still to come."""
