@@ -80,7 +80,8 @@ class Readers:
         try:
             return question(connection)
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # an I/O error has ended it already
+                connection.execute("ROLLBACK")
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -231,6 +231,20 @@ async def test_a_read_that_is_not_answered_is_refused_and_the_next_is_answered(
     assert faults(side) == {"late"}
 
 
+async def test_a_read_error_that_ends_the_transaction_is_named(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")  # SQLite does it by itself after an I/O error
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+        raise error
+
+    monkeypatch.setattr(sqlite_reader, "title", lambda *_: broken)
+    with pytest.raises(Refused, match="gives errors; see the system's log"):
+        await side.store.title("lobby")
+
+    assert faults(side) == {"io"}
+
+
 async def test_what_nobody_waits_for_any_more_is_not_read(side: Side) -> None:
     assert isinstance(side.store, SqliteStore)
     frozen, begun = freeze_readers(side), list[str]()
