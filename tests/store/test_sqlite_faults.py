@@ -172,6 +172,25 @@ async def test_a_file_that_was_moved_is_noticed_and_found_again(side: Side, path
     assert faults(side) == {"moved"}
 
 
+async def test_a_folder_that_was_moved_is_noticed_and_found_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    there, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    side = await opened(there / "chat.db")
+    await side.say("lobby", "before")
+    there.rename(elsewhere)
+
+    assert f"{there}/chat.db was moved, deleted or replaced" in await noticed(side)
+    assert faults(side) == {"moved"}
+    assert "Traceback" not in caplog.text
+
+    elsewhere.rename(there)
+    await is_back(side)
+    await side.say("lobby", "after")
+    assert await side.history("lobby") == ["before", "after"]
+    await side.store.close()
+
+
 async def test_what_goes_into_a_deleted_file_is_not_acknowledged(side: Side, path: Path) -> None:
     await side.store.attach("lobby")
     await side.say("lobby", "before")
