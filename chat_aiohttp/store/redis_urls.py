@@ -72,7 +72,8 @@ def _watched(parts: SplitResult, scheme: str, client_name: str) -> Watched:
         if (value := options.pop(f"sentinel_{key}", None)) is not None:
             sentinel[key] = value
     sentinel |= {
-        "socket_timeout": GUIDE_S,
+        # With one, redis-py writes through asyncio.wait_for, which on Python 3.11 swallows cancellations.
+        "socket_timeout": None,  # redis_servers.py puts a deadline around every question
         "socket_connect_timeout": GUIDE_S,
         "retry": Retry(NoBackoff(), 0),
         "retry_on_error": [],
@@ -80,7 +81,11 @@ def _watched(parts: SplitResult, scheme: str, client_name: str) -> Watched:
         "client_name": client_name,
         "driver_info": None,
     }
-    return Watched(Dialer(options), name, Sentinel(_addresses(parts, SENTINEL_PORT), sentinel_kwargs=sentinel))  # type: ignore[no-untyped-call]
+    sentinels = {
+        address: Sentinel([address], sentinel_kwargs=sentinel)  # type: ignore[no-untyped-call]
+        for address in _addresses(parts, SENTINEL_PORT)
+    }
+    return Watched(Dialer(options), name, sentinels)
 
 
 def _single(parts: SplitResult, scheme: str, path: str) -> str:
