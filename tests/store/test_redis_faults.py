@@ -13,6 +13,7 @@ from chat_aiohttp.errors import Refused, Unknown
 from chat_aiohttp.events import NOTHING, Draft
 from chat_aiohttp.store import APPEND_DEADLINE_S, AWAY_WITHIN_S
 from chat_aiohttp.store.redis_gather import GATHERED_ITEMS
+from chat_aiohttp.store.redis_streams import RedisStore
 from tests.servers import REDIS, VALKEY, Proxy, Server, start_server
 from tests.store.listener import ids, message, texts
 from tests.store.redis_sides import Open, faults, key, said, stores, when
@@ -137,6 +138,23 @@ async def test_a_bus_trimmed_beyond_the_cursor_is_filled_from_the_rooms(server: 
         for room in rooms:
             assert texts(await follower.told(room, 12)) == ["first", *map(str, range(10)), "last"]
         assert follower.recorder.gaps == []
+
+
+async def test_a_room_found_behind_several_times_is_filled_once(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    first, second = await side.say("lobby", "a", "b")
+    await side.told("lobby", 2)
+
+    assert isinstance(side.store, RedisStore)
+    following = side.store._section("lobby").following
+    followed = following.enter("lobby")
+    followed.stand(first, str(first).encode())
+    following.behind += [followed, followed]
+    (third,) = await side.say("lobby", "c")
+    await side.recorder.until(lambda: third in ids(side.told_of("lobby")))
+
+    assert ids(side.told_of("lobby")) == [first, second, second, third]
 
 
 async def test_a_deleted_bus_loses_nothing(server: Server, start: Open) -> None:
