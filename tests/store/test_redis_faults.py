@@ -344,3 +344,18 @@ async def test_two_instances_see_one_order(server: Server, start: Open) -> None:
     assert told_one == told_two == (await one.store.after("lobby", NOTHING, 1000)).events
     for name in ("one", "two"):
         assert [text for text in texts(told_one) if text.startswith(name)] == [f"{name} {n}" for n in range(500)]
+
+
+# -- a close, and ends that were none
+
+
+async def test_whatever_is_sent_while_the_store_closes_settles(server: Server, start: Open) -> None:
+    for turns in range(12):
+        side = await start(server.url)
+        closing = asyncio.create_task(side.store.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        (draft,) = await side.append(message("lobby", "late", ref="k1"))
+        await closing
+
+        assert draft.error is None or draft.error.retryable
