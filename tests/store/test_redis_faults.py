@@ -359,3 +359,13 @@ async def test_whatever_is_sent_while_the_store_closes_settles(server: Server, s
         await closing
 
         assert draft.error is None or draft.error.retryable
+
+
+async def test_who_comes_clears_away_the_leases_of_those_that_died(server: Server, start: Open) -> None:
+    side, leases = await start(server.url), key("lobby", "l:lobby")
+    in_a_minute = int(server.ask("TIME")[0]) * 1000 + 60_000
+    server.ask("HSET", leases, "dead", "1700000000000 2 []", "alive", f"{in_a_minute} 1 []", "foreign", "?")
+    side.store.lease("lobby", "Lobby", 1, b"[]")
+    await side.store.drain()
+
+    assert set(server.ask("HKEYS", leases)) == {b"i0", b"alive", b"foreign"}
