@@ -59,10 +59,9 @@ class Log:
         del self.events[:count]
 
     def is_shown(self, event: Event) -> bool:
-        """Whether *event* is neither deleted nor about a deleted message. The delete itself is shown."""
-        if event.kind == DELETE:
-            return True
-        return event.id not in self.deleted and event.target not in self.deleted
+        """Whether *event* is neither deleted nor about a deleted message, also when that is not kept any more. The
+        delete itself is shown."""
+        return event.kind == DELETE or bool(event.body)
 
     def kept_from(self, oldest_ms: int) -> int:
         """Where in `events` those begin that are not too old."""

@@ -173,7 +173,8 @@ class Follower:
         """Fill the rooms that are behind. Those that can't be filled now stay behind."""
         if not self._following.behind:
             return
-        behind = [followed for followed in self._following.behind if self._following.has(followed)]
+        # Each once, however often it was found behind: a page told twice is a gap told twice.
+        behind = [followed for followed in dict.fromkeys(self._following.behind) if self._following.has(followed)]
         self._following.behind = []
         try:
             await self._fill(link, behind, is_lost=False)

@@ -214,7 +214,14 @@ end
 
 local function lease(name, title, people, body)
   local key = base .. 'l:' .. name
-  redis.pcall('HSET', key, instance, string.format('%.0f %s %s', now + @LEASE_MS, people, body))
+  local added = redis.pcall('HSET', key, instance, string.format('%.0f %s %s', now + @LEASE_MS, people, body))
+  -- Who comes clears away what instances that died have left: as long as anybody renews, the key itself never ends.
+  if added == 1 then
+    for _, other in ipairs(redis.call('HKEYS', key)) do
+      local ends = tonumber(string.match(redis.call('HGET', key, other), '^(%d+) %d+ '))
+      if ends and ends <= now then redis.call('HDEL', key, other) end
+    end
+  end
   redis.pcall('PEXPIRE', key, @LEASE_MS)
   redis.pcall('ZADD', rooms, 'NX', string.format('%.0f', now), name)
   met[name] = title

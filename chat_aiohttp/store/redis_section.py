@@ -85,7 +85,8 @@ class Section:
         self._tasks = [asyncio.create_task(part) for part in parts]
 
     async def stop(self) -> None:
-        """End that; what the lane holds is refused."""
+        """End that; what the lane holds is refused, and whatever comes from now on."""
+        self.health.causes["store"] = "the store is closed"
         ending = set(self._tasks)
         for _ in range(CANCELS):
             if not ending:
@@ -97,7 +98,6 @@ class Section:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     log.error("a part of the store ended badly", exc_info=error)
         self._tasks.clear()
-        self.health.causes["store"] = "the store is closed"
         await self.readers.close()
 
     async def attach(self, room: str) -> EventId:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any, Final
 
@@ -123,15 +123,17 @@ class One(Server, Servers):
 
 
 class Watched(One):
-    """The primary that Sentinels call *name*, whoever that is."""
+    """The primary that Sentinels call *name*, whoever that is. *sentinels* are redis-py's objects, each with one
+    address: with several it loses some when two tasks ask at once."""
 
     fails_over = True
 
-    def __init__(self, dialer: Dialer, name: str, sentinel: Sentinel) -> None:
+    def __init__(self, dialer: Dialer, name: str, sentinels: Mapping[Address, Sentinel]) -> None:
         super().__init__(dialer)
         self.words = f"{name} (by Sentinel)"
         self._name = name
-        self._sentinel = sentinel
+        self._sentinels = sentinels
+        self._order = list(sentinels)  # who answered last is asked first
         self._primary: Address | None = None
 
     async def connection(self) -> aioredis.Connection:
@@ -148,15 +150,31 @@ class Watched(One):
                 pass  # as long as the primary itself answers, Sentinels may be away
 
     async def _find(self) -> Address:
-        primary: Address = await self._sentinel.discover_master(self._name)
+        primary = await self._told()
         if self._primary not in (None, primary):
             self.takeovers += 1
         self._primary = primary
         self.words = f"{primary[0]}:{primary[1]} ({self._name})"
         return primary
 
+    async def _told(self) -> Address:
+        """The primary, by the first Sentinel that knows it."""
+        failed: list[str] = []
+        for address in tuple(self._order):
+            try:
+                async with asyncio.timeout(GUIDE_S):
+                    primary: Address = await self._sentinels[address].discover_master(self._name)
+            except (TimeoutError, OSError, RedisError) as error:
+                failed.append(f"{address[0]}:{address[1]}: {words_of(error)}")
+            else:
+                self._order.remove(address)
+                self._order.insert(0, address)
+                return primary
+        raise NotConnected(f"no Sentinel says who is {self._name} ({'; '.join(failed)})")
+
     async def close(self) -> None:
-        await self._sentinel.aclose()
+        # Their socket_connect_timeout ends it. Who can't be told goodbye (frozen, over TLS) is let go of all the same.
+        await asyncio.gather(*(one.aclose() for one in self._sentinels.values()), return_exceptions=True)
 
 
 # -- Cluster

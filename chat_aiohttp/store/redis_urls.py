@@ -47,9 +47,11 @@ def servers_at(url: str, *, client_name: str) -> Servers:
         if kind == "sentinel":
             return _watched(parts, scheme, client_name)
         if kind == "cluster":
+            addresses = _addresses(parts, PORT)
             if parts.path.strip("/") not in ("", "0"):
                 raise ValueError("a cluster has no numbered databases")
-            return Cluster(_addresses(parts, PORT), Dialer(_options(_single(parts, scheme, "/0"), client_name)))
+            return Cluster(addresses, Dialer(_options(_single(parts, scheme, "/0"), client_name)))
+        _port(parts)
         if parts.scheme != "unix" and parts.path.strip("/") and not parts.path.strip("/").isdigit():
             raise ValueError("after the host comes the number of a database, such as /0")
         return One(Dialer(_options(url, client_name)))
@@ -61,6 +63,7 @@ def servers_at(url: str, *, client_name: str) -> Servers:
 
 
 def _watched(parts: SplitResult, scheme: str, client_name: str) -> Watched:
+    addresses = _addresses(parts, SENTINEL_PORT)
     name, _, db = unquote(parts.path).strip("/").partition("/")
     if not name or not (db or "0").isdigit():
         raise ValueError("after the Sentinels comes the primary's name, and perhaps a database: /mymaster/0")
@@ -72,7 +75,8 @@ def _watched(parts: SplitResult, scheme: str, client_name: str) -> Watched:
         if (value := options.pop(f"sentinel_{key}", None)) is not None:
             sentinel[key] = value
     sentinel |= {
-        "socket_timeout": GUIDE_S,
+        # With one, redis-py writes through asyncio.wait_for, which on Python 3.11 swallows cancellations.
+        "socket_timeout": None,  # redis_servers.py puts a deadline around every question
         "socket_connect_timeout": GUIDE_S,
         "retry": Retry(NoBackoff(), 0),
         "retry_on_error": [],
@@ -80,7 +84,11 @@ def _watched(parts: SplitResult, scheme: str, client_name: str) -> Watched:
         "client_name": client_name,
         "driver_info": None,
     }
-    return Watched(Dialer(options), name, Sentinel(_addresses(parts, SENTINEL_PORT), sentinel_kwargs=sentinel))  # type: ignore[no-untyped-call]
+    sentinels = {
+        address: Sentinel([address], sentinel_kwargs=sentinel)  # type: ignore[no-untyped-call]
+        for address in addresses
+    }
+    return Watched(Dialer(options), name, sentinels)
 
 
 def _single(parts: SplitResult, scheme: str, path: str) -> str:
@@ -98,8 +106,17 @@ def _addresses(parts: SplitResult, port: int) -> list[Address]:
         one = urlsplit(f"//{text}")
         if not one.hostname:
             raise ValueError("a host is missing")
-        found.append((one.hostname, one.port or port))
+        found.append((one.hostname, _port(one) or port))
     return found
+
+
+def _port(parts: SplitResult) -> int | None:
+    """The port in *parts*. Python's own words would show what stands there, and that may be part of a password."""
+    try:
+        return parts.port
+    except ValueError:
+        words = "a port is a number up to 65535 (odd characters of a password have to be percent-encoded)"
+        raise ValueError(words) from None
 
 
 def _options(url: str, client_name: str) -> dict[str, Any]:

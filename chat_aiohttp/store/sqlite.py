@@ -42,6 +42,7 @@ from chat_aiohttp.words import Query
 # message is committed at once, then not before so long. At 1,000 messages/s that is 25 instead of 200 µs a message.
 REST_S = 0.008
 LATE_S = 1.8  # a batch not committed by then is answered as unknown: below AWAY_WITHIN_S and APPEND_DEADLINE_S
+READ_DEADLINE_S = 5.0  # a question not answered by then is refused; what was read of it is in memory the next time
 GATHER_LIMIT = 20_000  # drafts that wait for the disk; further ones are refused
 GATHER_BYTES = 32 * 1024 * 1024  # the same for their bodies
 EXPIRE_S = 60.0  # so often, at most, old refs are looked for
@@ -125,7 +126,7 @@ class SqliteStore(LocalStore):
             if timer is not None:
                 timer.cancel()
         self._writer.put(file, lambda *_: None)
-        await asyncio.to_thread(self._readers.close)
+        await asyncio.to_thread(self._readers.close, APPEND_DEADLINE_S)
         await asyncio.to_thread(self._writer.close, APPEND_DEADLINE_S)
         self._undo.close()
 
@@ -193,8 +194,6 @@ class SqliteStore(LocalStore):
         answer.add_done_callback(lambda answer: self._recalled(batch, missing, answer))
 
     def _recalled(self, batch: Batch, rooms: list[str], answer: asyncio.Future[Recalled]) -> None:
-        if answer.cancelled():
-            return  # the store is closing, and has settled everything
         if (error := answer.exception()) is not None:
             return self._end(batch, RuntimeError(error) if not isinstance(error, Exception) else error)
         self._ledger.learn(rooms, answer.result(), self._clock())
@@ -301,8 +300,10 @@ class SqliteStore(LocalStore):
     async def _know(self, room: str) -> None:
         self._check()
         while self._ledger.missing([room]):
+            forgets = self._ledger.forgets
             recalled = await self._ask(recall([room], self._ms_ago(REF_MEMORY_S)))
-            self._ledger.learn([room], recalled, self._clock())
+            if forgets == self._ledger.forgets:
+                self._ledger.learn([room], recalled, self._clock())
 
     def _position(self, room: str) -> EventId:
         """The last id that was told: what is being committed now is still to come."""
@@ -334,7 +335,12 @@ class SqliteStore(LocalStore):
     async def _ask(self, question: reader.Question[Answer]) -> Answer:
         self._check()
         try:
-            return await self._readers.ask(question)
+            async with asyncio.timeout(READ_DEADLINE_S):
+                return await self._readers.ask(question)
+        except TimeoutError as error:
+            self.faults["late"] += 1
+            words = f"the disk with {self._path} has not answered for {READ_DEADLINE_S:g} s"
+            raise Refused("log_away", f"The room's log does not answer: {words}. Try again soon.") from error
         except sqlite3.Error as error:
             words = f"The room's log does not answer: {self._health.misread(error)}. Try again soon."
             raise Refused("log_away", words) from error

@@ -48,6 +48,7 @@ class Ledger:
         self._rooms: dict[str, Room] = {}
         self._ms = self._seq = 0
         self._entry = self._room = 0
+        self.forgets = 0  # how often everything was forgotten: what was read before that may be too old to be learnt
 
     def start(self, newest: Newest) -> None:
         self._ms, self._seq = newest.ms, newest.seq
@@ -87,6 +88,7 @@ class Ledger:
         """A batch failed: what is known here may be wrong."""
         self._rooms.clear()
         self._refs.clear()
+        self.forgets += 1
 
     def expire(self, now: float) -> None:
         """Forget what was not used for so long that no ref in it counts."""

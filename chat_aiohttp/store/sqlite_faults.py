@@ -44,7 +44,9 @@ class Whereabouts:
                 raise Fault("moved", words, may_be_stored=True)
 
     def check_disk(self, wanted: int = 0) -> None:
-        """Raises Fault if the disk takes no writing, or has less than *wanted* bytes free."""
+        """Raises Fault if a file is not there any more, or the disk takes no writing or has less than *wanted* bytes
+        free."""
+        self.check()  # first: with the folder gone, statvfs says nothing that helps
         disk = os.statvfs(self._folder)
         if disk.f_flag & os.ST_RDONLY:
             raise Fault("readonly", _CAUSES[sqlite3.SQLITE_READONLY][1].format(path=self._path), may_be_stored=False)

@@ -128,12 +128,12 @@ class Health:
     def _beat(self) -> None:
         now = self._loop.time()
         self._beating = self._loop.call_at(now + BEAT_S, self._beat)
-        if self.away is not None or self._is_writing():
+        if self.away is not None:
             return
         if self._touching is not None:
             if now - self._touching > LATE_S:
                 self.late(round(now - self._touching, 1))
-        elif now - self._answered >= BEAT_S / 2:
+        elif not self._is_writing() and now - self._answered >= BEAT_S / 2:
             self._touching = now
             self._writer.put(self._touch, self._touched)
 

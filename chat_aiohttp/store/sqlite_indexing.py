@@ -15,16 +15,18 @@ from time import perf_counter
 from typing import Any
 
 from chat_aiohttp.store import sqlite_index
-from chat_aiohttp.store.sqlite_writer import Work, Writer, scrub
+from chat_aiohttp.store.sqlite_writer import Work, Writer
 
 REST = 9.0  # times as long as a slice took is rested: a tenth of the writer's time goes into the index at most,
 QUIET_REST = 1.0  # half of it while nobody writes
 PURGE_AFTER_S = 2.0  # so long after a delete its words are purged from the index, with all that came meanwhile
+PURGE_AGAIN_S = 60.0  # so long after a slice that failed it is looked whether there is something to purge
 WORTH_TELLING = 50_000  # entries to be indexed that are worth a line in the log
 
 
 class Indexing:
-    """Gives slices to *the_writer* when there is something to index or to purge, and tells *failed* of errors."""
+    """Gives slices to *the_writer* when there is something to index or to purge, and tells *failed* of errors.
+    *scrub* takes what was purged out of the write-ahead log."""
 
     def __init__(
         self,
@@ -33,11 +35,13 @@ class Indexing:
         loop: asyncio.AbstractEventLoop,
         is_quiet: Callable[[], bool],
         failed: Callable[[Exception], None],
+        scrub: Callable[[], None],
     ) -> None:
         self._writer = the_writer
         self._loop = loop
         self._is_quiet = is_quiet
         self._failed = failed
+        self._scrub = scrub
         self._is_busy = self._is_closed = self._is_due = False
         self._rest: asyncio.TimerHandle | None = None
         self._purge_at: asyncio.TimerHandle | None = None
@@ -54,8 +58,7 @@ class Indexing:
 
     def deleted(self) -> None:
         """Words of deleted texts are in the index, or may be."""
-        if self._purge_at is None and not self._is_closed:
-            self._purge_at = self._loop.call_later(PURGE_AFTER_S, self._begin_purge)
+        self._purge_in(PURGE_AFTER_S)
 
     def close(self) -> None:
         """Nothing more is started."""
@@ -82,6 +85,8 @@ class Indexing:
         def done(result: tuple[Any, float] | None, error: Exception | None) -> None:
             self._is_busy = False
             if error is not None or result is None:
+                self._goal = None  # a merge that failed may have merged nothing: the purge begins anew
+                self._purge_in(PURGE_AGAIN_S)
                 self._failed(error or RuntimeError("no result"))
                 return
             if not self._is_closed:
@@ -107,6 +112,10 @@ class Indexing:
             _log.info("making the index for search, beside the chat: %d messages to go", left)
             self._much = left
 
+    def _purge_in(self, seconds: float) -> None:
+        if self._purge_at is None and not self._is_closed:
+            self._purge_at = self._loop.call_later(seconds, self._begin_purge)
+
     def _begin_purge(self) -> None:
         self._purge_at = None
         if self._is_busy or self._rest is not None or self._goal is not None:
@@ -125,7 +134,7 @@ class Indexing:
     def _purged(self, is_more: bool) -> None:
         if not is_more:
             self._goal = None
-            self._writer.put(scrub, lambda *_: None, bare=True)
+            self._scrub()
             self._next()
 
 

@@ -14,8 +14,10 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from queue import SimpleQueue
+from time import monotonic
 from typing import Any, TypeVar
 
 import msgspec
@@ -36,30 +38,50 @@ class Readers:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="chat-sqlite-reader")
-        self._own = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._questions: SimpleQueue[tuple[Future[Any], Question[Any]] | None] = SimpleQueue()
+        # Daemons, as the writer is: a disk that never answers must not keep the process from ending.
+        self._threads = [
+            threading.Thread(target=self._run, name=f"chat-sqlite-reader-{n}", daemon=True) for n in range(READERS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def ask(self, question: Question[Answer]) -> asyncio.Future[Answer]:
-        """What *question* finds. Raises what SQLite raises."""
-        return asyncio.get_running_loop().run_in_executor(self._pool, self._answer, question)
+        """What *question* finds. Raises what SQLite raises. Cancelled before its turn it is not asked."""
+        answer: Future[Answer] = Future()
+        self._questions.put((answer, question))
+        return asyncio.wrap_future(answer)
 
-    def close(self) -> None:
-        """Blocks until the questions under way are answered."""
-        self._pool.shutdown(cancel_futures=True)
-        for connection in self._connections:
+    def close(self, timeout_s: float) -> None:
+        """End after what was asked before; blocks for at most *timeout_s*."""
+        ends = monotonic() + timeout_s
+        for _ in self._threads:
+            self._questions.put(None)
+        for thread in self._threads:
+            thread.join(max(0.0, ends - monotonic()))
+
+    def _run(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while (item := self._questions.get()) is not None:
+            answer, question = item
+            if not answer.set_running_or_notify_cancel():
+                continue
+            try:
+                connection = connection or connect_reader(self._path)
+                answer.set_result(self._answer(connection, question))
+            except BaseException as error:  # as a ThreadPoolExecutor does: whoever asked has it
+                answer.set_exception(error)
+            del item, answer, question
+        if connection is not None:
             connection.close()
 
-    def _answer(self, question: Question[Answer]) -> Answer:
-        connection = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = connect_reader(self._path)
-            self._connections.append(connection)
+    def _answer(self, connection: sqlite3.Connection, question: Question[Answer]) -> Answer:
         connection.execute("BEGIN")
         try:
             return question(connection)
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # an I/O error has ended it already
+                connection.execute("ROLLBACK")
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -58,6 +58,7 @@ def recall(keys: list[str], since_ms: int) -> Question[Recalled]:
         rooms = msgspec.json.decode(connection.execute(_ROOMS, asked).fetchone()[0], type=list[Known])
         asked["rooms"] = as_json([room.number for room in rooms])
         refs = msgspec.json.decode(connection.execute(_REFS, asked).fetchone()[0], type=list[KnownRef])
+        refs.sort(key=lambda ref: (ref.ms, ref.seq))  # the table "ref" gives its own in the order of their texts
         return Recalled(rooms, refs)
 
     return question

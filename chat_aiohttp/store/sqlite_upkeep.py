@@ -17,6 +17,7 @@ from chat_aiohttp.store import sqlite_writer as writer
 from chat_aiohttp.store.sqlite_indexing import Indexing
 
 QUIET_S = 1.0  # after so long without a batch everything is filed, which makes reading cheapest
+SCRUB_AGAIN_S = 60.0  # so long after a scrub that failed: each try may keep the writer waiting for BUSY_MS
 SWEEP_S = 3600.0  # so often what is too old is removed; reading doesn't show it in any case
 
 
@@ -38,14 +39,19 @@ class Upkeep:
         self._retention = retention
         self._failed = failed
         self._chores: deque[Callable[[], None]] = deque()
-        self._is_busy = False
+        self._is_busy = self._is_closed = False
         self._unfiled = 0
         self._is_soiled = False  # the write-ahead log may hold deleted texts
         self._quiet_at = 0.0
         self._quiet: asyncio.TimerHandle | None = None
+        self._scrub_later: asyncio.TimerHandle | None = None
         self._sweep = loop.call_soon(self._sweep_now)
         self._indexing = Indexing(
-            the_writer=the_writer, loop=loop, is_quiet=lambda: loop.time() >= self._quiet_at, failed=failed
+            the_writer=the_writer,
+            loop=loop,
+            is_quiet=lambda: loop.time() >= self._quiet_at,
+            failed=failed,
+            scrub=self._scrub,
         )
 
     def committed(self, entries: int, *, has_deletes: bool) -> None:
@@ -62,10 +68,12 @@ class Upkeep:
 
     def close(self) -> None:
         """Nothing more is started."""
+        self._is_closed = True
         self._sweep.cancel()
         self._indexing.close()
-        if self._quiet is not None:
-            self._quiet.cancel()
+        for timer in (self._quiet, self._scrub_later):
+            if timer is not None:
+                timer.cancel()
         self._chores.clear()
 
     def _look_if_quiet(self) -> None:
@@ -75,8 +83,18 @@ class Upkeep:
             return
         self._file()
         if self._is_soiled:
-            self._is_soiled = False
-            self._add(lambda: self._writer.put(writer.scrub, self._done, bare=True))
+            self._scrub()
+
+    def _scrub(self) -> None:
+        if self._scrub_later is not None:
+            self._scrub_later.cancel()
+        self._is_soiled, self._scrub_later = False, None
+        self._add(lambda: self._writer.put(writer.scrub, self._scrubbed, bare=True))
+
+    def _scrubbed(self, is_empty: bool | None, error: Exception | None) -> None:
+        if not is_empty and self._scrub_later is None and not self._is_closed:
+            self._scrub_later = self._loop.call_later(SCRUB_AGAIN_S, self._scrub)
+        self._done(None, error)
 
     def _file(self) -> None:
         self._unfiled = 0

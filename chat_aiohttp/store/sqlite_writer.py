@@ -184,9 +184,10 @@ def probe(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE log SET probes = probes + 1")
 
 
-def scrub(connection: sqlite3.Connection) -> None:
-    """Empty the write-ahead log, in which deleted texts may still stand. Bare: not in a transaction."""
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+def scrub(connection: sqlite3.Connection) -> bool:
+    """Empty the write-ahead log, in which deleted texts may still stand; whether that was done. Whoever reads for
+    longer than BUSY_MS hinders it, which SQLite tells in its answer only. Bare: not in a transaction."""
+    return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
 
 
 def _insert(connection: sqlite3.Connection, entries: list[Any]) -> None:

@@ -36,3 +36,13 @@ def test_a_late_edit_of_a_deleted_message_keeps_no_text() -> None:
     log.add(edit("lobby", target, "secret"), EventId(1, 3))
 
     assert not any(b"secret" in event.body for event in log.events)
+
+
+def test_an_edit_of_a_deleted_message_stays_hidden_when_the_message_is_trimmed() -> None:
+    log, target = Log("lobby", "Lobby"), EventId(1, 1)
+    log.add(message("lobby", "hi"), target)
+    log.add(edit("lobby", target, "secret"), EventId(1, 2))
+    log.add(delete("lobby", target), EventId(1, 3))
+    log.drop(1)
+
+    assert [(event.id, log.is_shown(event)) for event in log.events] == [(EventId(1, 2), False), (EventId(1, 3), True)]

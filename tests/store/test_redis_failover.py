@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from redis.asyncio.sentinel import Sentinel
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from chat_aiohttp.errors import CannotStart
-from tests.servers import REDIS, VALKEY
+from chat_aiohttp.store import redis_servers
+from chat_aiohttp.store.redis_urls import servers_at
+from tests.servers import REDIS, VALKEY, Proxy
 from tests.store.listener import ids, message, texts
 from tests.store.redis_clusters import Watched, until, watched
 from tests.store.redis_sides import Open, faults, key, said, stores, when
@@ -84,6 +89,56 @@ async def test_a_primary_made_a_replica_under_our_hands_is_left(servers: Watched
     assert refused.error is not None
     assert refused.error.code == "log_away"
     assert faults(side)["READONLY"]
+
+
+async def test_a_question_to_sentinels_can_be_cancelled_at_any_moment(servers: Watched) -> None:
+    found = servers_at(servers.url, client_name="t")
+    server = found.of_key(b"")
+    await server.connection()
+    for turns in range(1, 20):
+        asking = asyncio.create_task(server.connection())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if asking.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+    await found.close()
+
+
+async def test_a_sentinel_that_was_away_is_asked_again_though_several_asked_at_once(servers: Watched) -> None:
+    async with Proxy(servers.sentinel.port) as first, Proxy(servers.sentinel.port) as second:
+        url = f"redis+sentinel://127.0.0.1:{first.port},127.0.0.1:{second.port}/mymaster/0"
+        found = servers_at(url, client_name="t")
+        server = found.of_key(b"")
+        first.is_mute = True
+        await asyncio.gather(*(server.connection() for _ in range(3)))
+        first.is_mute, second.is_mute = False, True
+
+        connection = await server.connection()
+        assert connection.port == servers.one.port
+        await found.close()
+
+
+class Clinging(Sentinel):
+    """A Sentinel that doesn't let go, as one over TLS that is frozen."""
+
+    async def aclose(self) -> None:
+        raise RedisTimeout("Timed out closing connection after 0.3")
+
+
+async def test_a_sentinel_that_can_not_be_told_goodbye_does_not_hinder_the_close() -> None:
+    address = ("127.0.0.1", 1)
+    sentinel = Clinging([address])  # type: ignore[no-untyped-call]
+    await redis_servers.Watched(redis_servers.Dialer({}), "mymaster", {address: sentinel}).close()
+
+
+async def test_a_sentinel_that_answers_with_an_error_does_not_keep_the_others_from_being_asked(
+    servers: Watched, start: Open
+) -> None:
+    side = await start(f"redis+sentinel://127.0.0.1:{servers.one.port},127.0.0.1:{servers.sentinel.port}/mymaster/0")
+    await said(side, "lobby", "hi", "k1")
+
+    assert await side.history("lobby") == ["hi"]
 
 
 async def test_a_name_no_sentinel_knows_is_named(servers: Watched, start: Open) -> None:

@@ -13,6 +13,7 @@ from chat_aiohttp.errors import Refused, Unknown
 from chat_aiohttp.events import NOTHING, Draft
 from chat_aiohttp.store import APPEND_DEADLINE_S, AWAY_WITHIN_S
 from chat_aiohttp.store.redis_gather import GATHERED_ITEMS
+from chat_aiohttp.store.redis_streams import RedisStore
 from tests.servers import REDIS, VALKEY, Proxy, Server, start_server
 from tests.store.listener import ids, message, texts
 from tests.store.redis_sides import Open, faults, key, said, stores, when
@@ -137,6 +138,23 @@ async def test_a_bus_trimmed_beyond_the_cursor_is_filled_from_the_rooms(server: 
         for room in rooms:
             assert texts(await follower.told(room, 12)) == ["first", *map(str, range(10)), "last"]
         assert follower.recorder.gaps == []
+
+
+async def test_a_room_found_behind_several_times_is_filled_once(server: Server, start: Open) -> None:
+    side = await start(server.url)
+    await side.store.attach("lobby")
+    first, second = await side.say("lobby", "a", "b")
+    await side.told("lobby", 2)
+
+    assert isinstance(side.store, RedisStore)
+    following = side.store._section("lobby").following
+    followed = following.enter("lobby")
+    followed.stand(first, str(first).encode())
+    following.behind += [followed, followed]
+    (third,) = await side.say("lobby", "c")
+    await side.recorder.until(lambda: third in ids(side.told_of("lobby")))
+
+    assert ids(side.told_of("lobby")) == [first, second, second, third]
 
 
 async def test_a_deleted_bus_loses_nothing(server: Server, start: Open) -> None:
@@ -326,3 +344,28 @@ async def test_two_instances_see_one_order(server: Server, start: Open) -> None:
     assert told_one == told_two == (await one.store.after("lobby", NOTHING, 1000)).events
     for name in ("one", "two"):
         assert [text for text in texts(told_one) if text.startswith(name)] == [f"{name} {n}" for n in range(500)]
+
+
+# -- a close, and ends that were none
+
+
+async def test_whatever_is_sent_while_the_store_closes_settles(server: Server, start: Open) -> None:
+    for turns in range(12):
+        side = await start(server.url)
+        closing = asyncio.create_task(side.store.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        (draft,) = await side.append(message("lobby", "late", ref="k1"))
+        await closing
+
+        assert draft.error is None or draft.error.retryable
+
+
+async def test_who_comes_clears_away_the_leases_of_those_that_died(server: Server, start: Open) -> None:
+    side, leases = await start(server.url), key("lobby", "l:lobby")
+    in_a_minute = int(server.ask("TIME")[0]) * 1000 + 60_000
+    server.ask("HSET", leases, "dead", "1700000000000 2 []", "alive", f"{in_a_minute} 1 []", "foreign", "?")
+    side.store.lease("lobby", "Lobby", 1, b"[]")
+    await side.store.drain()
+
+    assert set(server.ask("HKEYS", leases)) == {b"i0", b"alive", b"foreign"}

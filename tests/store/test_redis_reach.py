@@ -218,6 +218,17 @@ async def test_a_url_that_can_not_be_right_is_refused(start: Open, url: str, wor
     assert caught.value.exit_code == 78
 
 
+@pytest.mark.parametrize("scheme", ["redis", "redis+sentinel", "redis+cluster"])
+@pytest.mark.parametrize("odd", ["#", "?", "/"])
+async def test_a_url_with_an_odd_password_is_refused_without_showing_it(start: Open, scheme: str, odd: str) -> None:
+    with pytest.raises(CannotStart, match="percent-encoded") as caught:
+        await start(f"{scheme}://ada:s3c{odd}ret@localhost/mymaster")
+
+    assert caught.value.exit_code == 78
+    for error in (caught.value, caught.value.__cause__):
+        assert "s3c" not in str(error)
+
+
 @pytest.mark.parametrize("url", ["redis://ada:s3cret@127.0.0.1:1/0", "redis+cluster://ada:s3cret@127.0.0.1:1"])
 async def test_a_server_that_is_away_is_named_without_its_password(start: Open, url: str) -> None:
     with pytest.raises(CannotStart, match=r"127\.0\.0\.1:1") as caught:

@@ -23,6 +23,7 @@ from chat_aiohttp.store import (
     sqlite_file,
     sqlite_health,
     sqlite_indexing,
+    sqlite_reader,
     sqlite_upkeep,
     sqlite_writer,
 )
@@ -235,6 +236,36 @@ async def test_a_full_disk_refuses_sends_and_lets_people_read(side: Side) -> Non
     page = await side.all("lobby")
     assert ids(page.events) == given
     assert page.events[-1].prev == given[-2]
+
+
+async def test_what_was_read_before_a_fault_takes_no_message_away(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is on its way while the room is made, and while a later batch fails, says: no such room."""
+    released, is_read = asyncio.Event(), asyncio.Event()
+    ask = sqlite_reader.Readers.ask
+
+    async def held(answer: asyncio.Future[object]) -> object:
+        await answer
+        is_read.set()
+        await released.wait()
+        return await answer
+
+    def first_held(self: sqlite_reader.Readers, question: sqlite_reader.Question[object]) -> asyncio.Future[object]:
+        monkeypatch.setattr(sqlite_reader.Readers, "ask", ask)
+        return asyncio.ensure_future(held(ask(self, question)))
+
+    monkeypatch.setattr(sqlite_reader.Readers, "ask", first_held)
+    attaching = asyncio.create_task(side.store.attach("lobby"))
+    await asyncio.wait_for(is_read.wait(), DEADLINE_S)
+    (kept,) = await side.say("lobby", "acknowledged")
+    await pragma(side, "max_page_count=1")
+    await side.append(*(message("den", "x" * 4000) for _ in range(10)))
+    await pragma(side, "max_page_count=1000000")
+    await is_back(side)
+    released.set()
+
+    assert await attaching == kept
+    await side.say("lobby", "later")
+    assert await side.history("lobby") == ["acknowledged", "later"]
 
 
 async def test_a_disk_that_does_not_answer_makes_the_outcome_unknown(side: Side) -> None:

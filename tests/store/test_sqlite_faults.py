@@ -17,7 +17,7 @@ import pytest
 
 from chat_aiohttp.errors import CannotStart, Refused, Unknown
 from chat_aiohttp.events import NOTHING
-from chat_aiohttp.store import AWAY_WITHIN_S, sqlite_faults, sqlite_file, sqlite_health
+from chat_aiohttp.store import AWAY_WITHIN_S, sqlite, sqlite_faults, sqlite_file, sqlite_health, sqlite_reader
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import ADA, Recorder, Side, eventually, ids, message
 
@@ -131,6 +131,28 @@ async def test_a_frozen_disk_is_noticed_while_nobody_writes(side: Side) -> None:
     assert faults(side) == {"late"}
 
 
+async def test_a_frozen_disk_is_noticed_by_the_beat_though_a_batch_came_behind_it(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "LATE_S", 60.0)  # the batch itself would say it later than the beat
+    await side.say("lobby", "before")
+    frozen = threading.Event()
+    assert isinstance(side.store, SqliteStore)
+    health = side.store._health
+    side.store._writer.put(lambda _: frozen.wait(10.0), lambda *_: None, bare=True)
+    await eventually(lambda: health._touching is not None)
+    under_way = message("lobby", "behind the beat")
+    side.store.append(under_way)
+
+    assert "has not answered" in await noticed(side)
+
+    frozen.set()
+    await side.settled(under_way)
+    await is_back(side)
+    assert under_way.error is None
+    assert await side.history("lobby") == ["before", "behind the beat"]
+
+
 @pytest.mark.parametrize("suffix", ["", "-wal"])
 async def test_a_file_that_was_moved_is_noticed_and_found_again(side: Side, path: Path, suffix: str) -> None:
     await side.say("lobby", "before")
@@ -148,6 +170,25 @@ async def test_a_file_that_was_moved_is_noticed_and_found_again(side: Side, path
     assert (again.error, again.repeated) == (None, False)
     assert await side.history("lobby") == ["before", "a"]
     assert faults(side) == {"moved"}
+
+
+async def test_a_folder_that_was_moved_is_noticed_and_found_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    there, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    side = await opened(there / "chat.db")
+    await side.say("lobby", "before")
+    there.rename(elsewhere)
+
+    assert f"{there}/chat.db was moved, deleted or replaced" in await noticed(side)
+    assert faults(side) == {"moved"}
+    assert "Traceback" not in caplog.text
+
+    elsewhere.rename(there)
+    await is_back(side)
+    await side.say("lobby", "after")
+    assert await side.history("lobby") == ["before", "after"]
+    await side.store.close()
 
 
 async def test_what_goes_into_a_deleted_file_is_not_acknowledged(side: Side, path: Path) -> None:
@@ -177,6 +218,86 @@ async def test_a_file_that_was_replaced_is_not_written_to(side: Side, path: Path
 
     assert "restart the server" in await noticed(side)
     assert path.read_bytes() == b""
+
+
+# -- a disk that doesn't answer who reads
+
+
+def freeze_readers(side: Side) -> threading.Event:
+    """Keep every reading thread busy until the event is set."""
+    assert isinstance(side.store, SqliteStore)
+    frozen = threading.Event()
+    for _ in range(sqlite_reader.READERS):
+        side.store._readers.ask(lambda _: frozen.wait(10.0))
+    return frozen
+
+
+async def test_a_read_that_is_not_answered_is_refused_and_the_next_is_answered(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "READ_DEADLINE_S", 0.05)
+    await side.say("lobby", "before")
+    frozen = freeze_readers(side)
+    async with asyncio.timeout(NOTICED_S):
+        with pytest.raises(Refused, match="has not answered for"):
+            await side.all("lobby")
+        with pytest.raises(Refused, match="has not answered for"):
+            await side.store.attach("den")
+
+    frozen.set()
+    monkeypatch.undo()
+    assert await side.history("lobby") == ["before"]
+    assert faults(side) == {"late"}
+
+
+async def test_a_read_error_that_ends_the_transaction_is_named(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(connection: sqlite3.Connection) -> None:
+        connection.execute("ROLLBACK")  # SQLite does it by itself after an I/O error
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+        raise error
+
+    monkeypatch.setattr(sqlite_reader, "title", lambda *_: broken)
+    with pytest.raises(Refused, match="gives errors; see the system's log"):
+        await side.store.title("lobby")
+
+    assert faults(side) == {"io"}
+
+
+async def test_what_nobody_waits_for_any_more_is_not_read(side: Side) -> None:
+    assert isinstance(side.store, SqliteStore)
+    frozen, begun = freeze_readers(side), list[str]()
+    answer = side.store._readers.ask(lambda _: begun.append("in vain"))
+    answer.cancel()
+    await asyncio.sleep(0)  # the loop passes it on in its next turn
+    frozen.set()
+    await side.store._readers.ask(lambda _: begun.append("wanted"))
+    await side.store.close()
+
+    assert begun == ["wanted"]
+
+
+UNREADABLE = """
+import asyncio, sys, threading
+from pathlib import Path
+from chat_aiohttp.store import sqlite, sqlite_reader
+from tests.store.test_sqlite_faults import opened
+sqlite.APPEND_DEADLINE_S = 0.1
+
+async def main(path):
+    side = await opened(path)
+    for _ in range(sqlite_reader.READERS):
+        side.store._readers.ask(lambda _: threading.Event().wait())
+    await side.store.close()
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+def test_a_disk_that_never_answers_who_reads_does_not_keep_the_process_from_ending(path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", UNREADABLE, str(path)], capture_output=True, timeout=30, cwd=ROOT)
+
+    assert ended.returncode == 0, ended.stderr
 
 
 # -- damage

@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from chat_aiohttp.store import Retention, sqlite_file, sqlite_index, sqlite_indexing, sqlite_search, sqlite_upkeep
+from chat_aiohttp.store import (
+    Retention,
+    sqlite_file,
+    sqlite_health,
+    sqlite_index,
+    sqlite_indexing,
+    sqlite_search,
+    sqlite_upkeep,
+)
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.contract_search import find
 from tests.store.listener import Clock, Recorder, Side, delete, edit, eventually
@@ -86,6 +94,39 @@ async def test_a_purge_that_was_cut_off_is_done_after_the_next_start(
     monkeypatch.setattr(sqlite_indexing, "PURGE_AFTER_S", 0.02)
     async with opened(path) as side:
         await eventually(lambda: not is_in_files(path, b"correct"))
+
+
+@pytest.mark.parametrize("failing", [1, 2], ids=["asking whether there is one", "its first slice"])
+async def test_a_purge_that_failed_is_done_again_though_nobody_writes(
+    path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    monkeypatch.setattr(sqlite_indexing, "PURGE_AGAIN_S", 0.02)
+    monkeypatch.setattr(sqlite_health, "PROBE_S", 0.02)
+    steps: list[str] = []
+
+    def failing_once(name: str) -> None:
+        real = getattr(sqlite_index, name)
+
+        def tried(connection: sqlite3.Connection, *asked: int, **how: bool) -> object:
+            found: object = real(connection, *asked, **how)
+            if found is not None:  # else there is nothing to purge yet
+                steps.append(name)
+                if len(steps) == failing:
+                    raise sqlite3.OperationalError("database or disk is full")
+            return found
+
+        monkeypatch.setattr(sqlite_index, name, tried)
+
+    async with opened(path) as side:
+        given = await side.say("lobby", "before", "correct horse", "after")
+        await indexed(path, 3)
+        failing_once("soiled")
+        failing_once("purge")
+        await side.one(delete("lobby", given[1]))
+        await eventually(lambda: len(steps) > failing)
+
+        await eventually(lambda: not is_in_files(path, b"horse"))
+        assert ask(path, "SELECT soiled - purged FROM search") == 0
 
 
 async def test_a_large_index_is_purged_in_slices(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

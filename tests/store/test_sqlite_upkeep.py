@@ -19,7 +19,9 @@ from chat_aiohttp.store import (
     sqlite_recall,
     sqlite_search,
     sqlite_upkeep,
+    sqlite_writer,
 )
+from chat_aiohttp.store.local import REFS_KEPT
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import BEN, Clock, Recorder, Side, delete, edit, eventually, message, text_of
 
@@ -50,6 +52,34 @@ async def test_a_deleted_text_is_nowhere_in_the_files(path: Path) -> None:
 
         assert await side.history("lobby") == ["before", "after"]
         assert b"after" in path.read_bytes()
+
+
+async def test_a_deleted_text_leaves_the_write_ahead_log_once_a_long_reader_has_gone(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_file, "BUSY_MS", 10)
+    monkeypatch.setattr(sqlite_upkeep, "SCRUB_AGAIN_S", 0.02)
+    monkeypatch.setattr(sqlite_indexing, "PURGE_AFTER_S", 60)
+    scrubs: list[object] = []
+    scrub = sqlite_writer.scrub
+
+    def watched(connection: sqlite3.Connection) -> object:
+        scrubs.append(scrub(connection))
+        return scrubs[-1]
+
+    monkeypatch.setattr(sqlite_writer, "scrub", watched)
+    async with opened(path, Clock()) as side:
+        (given,) = await side.say("lobby", "correct horse")
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN")
+        foreign.execute("SELECT * FROM log").fetchall()
+        await side.one(delete("lobby", given))
+        await eventually(lambda: bool(scrubs))
+        wal = Path(f"{path}-wal")
+        assert b"horse" in wal.read_bytes()
+
+        foreign.close()
+        await eventually(lambda: b"horse" not in wal.read_bytes())
 
 
 async def test_what_is_too_old_is_removed_from_the_file(path: Path) -> None:
@@ -100,6 +130,17 @@ async def test_a_repeat_of_what_retention_took_is_one_after_a_restart_too(path: 
         (again,) = await side.append(message("lobby", "hi", ref="k1", session=BEN))
 
         assert (again.repeated, again.id) == (True, first.id)
+
+
+async def test_after_a_restart_the_newest_refs_are_the_ones_remembered(path: Path) -> None:
+    clock, refs = Clock(), [f"{n:03}" for n in range(400, 0, -1)]  # the newest comes first in the order of the texts
+    async with opened(path, clock, max_events=5) as side:
+        drafts = await side.append(*(message("lobby", "hi", ref=ref, session=BEN) for ref in refs))
+        await eventually(lambda: count(path, "entry") == 5)
+    async with opened(path, clock, max_events=5) as side:
+        again = await side.append(*(message("lobby", "hi", ref=ref, session=BEN) for ref in refs[-REFS_KEPT:]))
+
+    assert [(draft.repeated, draft.id) for draft in again] == [(True, draft.id) for draft in drafts[-REFS_KEPT:]]
 
 
 async def test_the_lobby_knows_what_is_not_filed_yet(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
