@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
@@ -16,7 +16,7 @@ from tests.servers import REDIS, VALKEY
 from tests.store.contract import StoreContract
 from tests.store.listener import ids, message, texts
 from tests.store.redis_clusters import Cluster, cluster
-from tests.store.redis_sides import Open, faults, key, said, stores, when
+from tests.store.redis_sides import Open, faults, key, said, when
 
 prefixes = (f"c{number}" for number in count())
 
@@ -34,12 +34,6 @@ def nodes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     else:
         with cluster(tmp_path_factory.mktemp("cluster"), kind=REDIS) as nodes:
             yield nodes
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
 
 
 class TestRedisCluster(StoreContract):

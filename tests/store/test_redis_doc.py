@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from chat_aiohttp.store.redis_faults import REMEDIES, Remedy
 from chat_aiohttp.store.redis_urls import servers_at
 from tests.servers import REDIS, VALKEY, Server, need, start_server
 from tests.store.redis_clusters import AT_ONCE, certificate, until
-from tests.store.redis_sides import Open, said, stores, when
+from tests.store.redis_sides import Open, said, when
 
 DOC = (Path(__file__).parents[2] / "docs/redis.md").read_text("utf-8")
 
@@ -29,12 +28,6 @@ def blocks(language: str) -> list[str]:
 def arguments(settings: str) -> list[str]:
     """*settings* as a server's command line takes them."""
     return [word for line in settings.splitlines() for word in f"--{line}".split()]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
 
 
 @pytest.mark.parametrize("kind", [VALKEY, REDIS])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,19 +16,13 @@ from chat_aiohttp.store.redis_urls import servers_at
 from tests.servers import REDIS, VALKEY, Proxy
 from tests.store.listener import ids, message, texts
 from tests.store.redis_clusters import Watched, until, watched
-from tests.store.redis_sides import Open, faults, key, said, stores, when
+from tests.store.redis_sides import Open, faults, key, said, when
 
 
 @pytest.fixture(params=[VALKEY, REDIS])
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
     with watched(tmp_path, request.param) as servers:
         yield servers
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
 
 
 async def test_a_failover_by_hand_is_followed(servers: Watched, start: Open) -> None:

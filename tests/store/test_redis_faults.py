@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from time import monotonic
 
 import pytest
@@ -14,22 +13,9 @@ from chat_aiohttp.events import NOTHING, Draft
 from chat_aiohttp.store import APPEND_DEADLINE_S, AWAY_WITHIN_S
 from chat_aiohttp.store.redis_gather import GATHERED_ITEMS
 from chat_aiohttp.store.redis_streams import RedisStore
-from tests.servers import REDIS, VALKEY, Proxy, Server, start_server
+from tests.servers import Proxy, Server
 from tests.store.listener import ids, message, texts
-from tests.store.redis_sides import Open, faults, key, said, stores, when
-
-
-@pytest.fixture(params=[VALKEY, REDIS])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with start_server(tmp_path, kind=request.param, aof=True) as server:
-        yield server
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
-
+from tests.store.redis_sides import Open, faults, key, said, when
 
 # -- what was lost is announced
 

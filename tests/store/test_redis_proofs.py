@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -21,7 +21,7 @@ from tests.instances import Instance, running
 from tests.servers import REDIS, VALKEY, Server, start_server
 from tests.store.listener import Side, delete, edit, ids, message, texts
 from tests.store.redis_liar import Cutter
-from tests.store.redis_sides import Open, key, said, stores, when
+from tests.store.redis_sides import Open, key, said, when
 
 KILLS = int(os.environ.get("FAULTS_KILLS", "3"))
 PUBLISHES = int(os.environ.get("FAULTS_PUBLISHES", "300"))
@@ -39,12 +39,6 @@ ROOMS_AT_ONCE = 20
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     with start_server(tmp_path / "redis", kind=getattr(request, "param", VALKEY), aof=True) as server:
         yield server
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
 
 
 async def whole(side: Side, room: str) -> list[Event]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from chat_aiohttp.errors import CannotStart
-from tests.servers import REDIS, VALKEY, Server, start_server
+from tests.servers import REDIS, Server, start_server
 from tests.store.listener import Side, delete, edit, message
 from tests.store.redis_clusters import CLUSTER, SLOTS, certificate, cluster, free_port, sentinel, until
-from tests.store.redis_sides import Open, said, stores
+from tests.store.redis_sides import Open, said
 
 DOC = Path(__file__).parents[2] / "docs/redis.md"
 # The rights that docs/redis.md names: the first block is what the store needs, the second what a cluster needs beside,
@@ -22,18 +21,6 @@ RIGHTS = [
     block.split() for block in re.findall(r"^```acl\n(.*?)^```", DOC.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 ]
 LEAST, IN_A_CLUSTER, TO_BE_TOLD = RIGHTS[0][1:], RIGHTS[1], RIGHTS[2]
-
-
-@pytest.fixture(params=[VALKEY, REDIS])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with start_server(tmp_path, kind=request.param, aof=True) as server:
-        yield server
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
 
 
 # -- a user with the least rights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from chat_aiohttp.store.redis_faults import REMEDIES, Faults, Health, Remedy, co
 from tests.servers import Proxy, Server, start_server
 from tests.store.listener import message, texts
 from tests.store.redis_liar import Liar
-from tests.store.redis_sides import Open, faults, key, neighbour, said, stores, when
+from tests.store.redis_sides import Open, faults, key, neighbour, said, when
 
 TEXTS = {
     "LOADING": "LOADING Redis is loading the dataset in memory",
@@ -43,12 +43,6 @@ TEXTS = {
 def server(tmp_path: Path) -> Iterator[Server]:
     with start_server(tmp_path) as server:
         yield server
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
 
 
 def test_every_fault_of_the_table_is_tried() -> None:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from chat_aiohttp.errors import BadInput, CannotStart
-from tests.servers import REDIS, VALKEY, Server, start_server
+from tests.servers import Server
 from tests.store.listener import ids, message, texts
-from tests.store.redis_sides import Open, key, neighbour, stores, stranger
-
-
-@pytest.fixture(params=[VALKEY, REDIS])
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
-    with start_server(tmp_path, kind=request.param, aof=True) as server:
-        yield server
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Open]:
-    async with stores() as start:
-        yield start
-
+from tests.store.redis_sides import Open, key, neighbour, stranger
 
 # -- foreign hands
 
