@@ -9,6 +9,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
+from tests.browser.test_writing import called
 from tests.browser.visitor import Visitor, wait_for_log
 
 MESSAGES = ".msg .text"
@@ -56,6 +57,50 @@ def test_a_message_whose_echo_was_lost_is_stored_once(shared_server: ChatServer,
     wait_for_log(one.page, lambda text: text == "hello\n", 15)
     expect(one.page.locator(".msg.pending")).to_have_count(0)
     assert other.page.evaluate("document.querySelector('#chat-log').value") == "hello\n"
+
+
+def test_an_outage_costs_nobody_their_name(shared_server: ChatServer, arrive: Arrive) -> None:
+    """After some tries in vain the page leaves the name out, lest it was why; the next link has to give it back."""
+    one, other = arrive(shared_server), arrive(shared_server)
+    links = failing_links(one, broken=range(1, 6))
+    called(one.page, shared_server, "Mira")
+    one.enter("outage")
+    other.enter("outage")
+
+    links[-1].close(code=1012, reason="come back in 1 ms")
+    one.say("still me")
+
+    wait_for_log(other.page, lambda text: text == "still me\n", 15)
+    assert "name=" not in links[-1].url
+    expect(other.page.locator(".msg .who")).to_have_text(["Mira"])
+    expect(one.page.locator("#people-list .me bdi")).to_have_text("Mira")
+
+
+def test_a_name_that_kept_one_out_is_said_to_be_why(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    called(visitor.page, shared_server, "a\u202eb")
+    page = visitor.page
+    failing_links(visitor, broken=range(3))  # as the server breaks them for the name, without the waits
+
+    visitor.enter("kept out")
+
+    expect(page.get_by_role("alert")).to_have_text("Nobody can be called that.")
+    assert page.evaluate("localStorage.getItem('chat.name')") == '""'
+
+
+def failing_links(visitor: Visitor, broken: range) -> list[WebSocketRoute]:
+    """The page's sockets; those whose numbers are in *broken* break before the server is reached."""
+    links: list[WebSocketRoute] = []
+
+    def watch(link: WebSocketRoute) -> None:
+        links.append(link)
+        if len(links) - 1 in broken:
+            link.close(code=1012, reason="come back in 1 ms")
+        else:
+            link.connect_to_server()
+
+    visitor.page.route_web_socket("**/ws/chat/**", watch)
+    return links
 
 
 def test_nobody_else_can_settle_what_one_sent(shared_server: ChatServer, arrive: Arrive) -> None:

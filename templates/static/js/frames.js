@@ -10,11 +10,11 @@ const frames = {
   welcome(room, { you, room: { name }, limits }) {
     room.me = you;
     room.ids.add(you.id);
-    room.attempts = 0;
     room.composer.limit = limits.message;
     room.mine.limit = limits.name;
     room.mine.show(you);
     room.named(name);
+    room.introduced();
   },
 
   live(room, { position, more }) {
