@@ -9,6 +9,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
+from tests.browser.test_room import fill
 from tests.browser.test_writing import called
 from tests.browser.visitor import Visitor, wait_for_log
 
@@ -141,6 +142,59 @@ def test_a_reload_keeps_what_is_not_sent_yet(sqlite_server: ChatServer, arrive: 
 
     wait_for_log(page, lambda text: text == "typed before\n")
     assert page.evaluate("sessionStorage.getItem('chat.outbox.reload')") == "[]"
+
+
+def test_a_first_history_that_broke_off_is_not_where_the_log_begins(shared_server: ChatServer, arrive: Arrive) -> None:
+    filler, visitor = arrive(shared_server), arrive(shared_server)
+    fill(filler.enter("broken off"), "broken off", 70)
+    links: list[WebSocketRoute] = []
+    came: list[str] = []
+
+    def breaking_off(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+        links.append(link)
+
+        def pass_on(text: str | bytes) -> None:
+            if '"type":"message"' in str(text):
+                came.append(str(text))
+            if len(came) < 20:
+                link.send(text)
+            elif len(came) == 20:
+                link.close(code=1012, reason="come back in 1 ms")
+
+        if len(links) == 1:
+            server.on_message(pass_on)
+
+    visitor.page.route_web_socket("**/ws/chat/**", breaking_off)
+    page = visitor.enter("broken off")
+    assert "after=" in links[1].url
+
+    page.evaluate("document.querySelector('#chat-log').scrollTop = 0")
+
+    wait_for_log(page, lambda text: text == lines(70))
+
+
+def test_an_ack_from_far_back_hides_nothing_behind_it(shared_server: ChatServer, arrive: Arrive) -> None:
+    """Its echo was lost, and by the time it comes again there is more behind it than a page reads at first."""
+    page = arrive(shared_server).enter("far back")
+    entry = "sessionStorage.setItem('chat.outbox.far back', JSON.stringify([{ref: 'r1', text: 'hello', at: 1}]))"
+    page.evaluate(entry)
+    page.reload()
+    wait_for_log(page, lambda text: text == "hello\n")
+    fill(page, "far back", 70)
+
+    page.evaluate(entry)
+    page.reload()
+    page.wait_for_function("sessionStorage.getItem('chat.outbox.far back') === '[]'")
+    wait_for_log(page, lambda text: text.endswith(lines(70)[-8:]))
+    page.evaluate("document.querySelector('#chat-log').scrollTop = 0")
+
+    wait_for_log(page, lambda text: text == "hello\n" + lines(70))
+
+
+def lines(count: int) -> str:
+    """What `fill` has said, as the log's `value` has it."""
+    return "".join(f"line {number}\n" for number in range(1, count + 1))
 
 
 def test_a_refusal_is_shown_with_what_to_do(shared_server: ChatServer, arrive: Arrive) -> None:

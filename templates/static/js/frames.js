@@ -19,7 +19,7 @@ const frames = {
 
   live(room, { position, more }) {
     room.log.reached(position);
-    if (room.asked === "history") room.log.more = more;
+    if (room.asked === "history" || !room.known) room.log.more = more;  // the first history may have broken off
     const first = !room.known;
     room.known = true;
     room.busy();
@@ -48,7 +48,7 @@ const frames = {
   ack(room, { ref, id }) {
     const entry = room.outbox.settle(ref);
     const time = Number(id.split("-")[0]);
-    if (entry && !entry.change) {
+    if (entry && !entry.change && room.pages.reaches(id)) {
       const { text: message, reply } = entry;
       room.log.add({ id, key: `ref:${ref}`, time, message, reply, from: room.me.id, name: room.me.name });
     }
