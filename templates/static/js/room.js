@@ -66,12 +66,10 @@ function address() {
 
 function changed(state, { code }) {
   if (state === "open") return;
+  if (state === "ended") room.outbox.fail("");  // before `shut`, for which all that was sent waits again
   room.outbox.shut();
   room.pages.lost();
-  if (state === "ended") {
-    room.state.ended(code);
-    room.outbox.fail("");
-  } else room.state.broken();
+  if (state === "ended") room.state.ended(code); else room.state.broken();
 }
 
 function transmit({ ref, text, reply, change }) {
