@@ -260,6 +260,37 @@ def test_nothing_overtakes_what_is_refused_while_its_refusal_is_on_the_way(
     assert page.evaluate("document.querySelector('#chat-log').value") == "first\nsecond\nthird\n"
 
 
+def test_what_has_to_wait_says_why_until_it_is_said(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    codes = {"first": "log_away", "second": "held"}  # "held" is about the other one: it explains nothing
+
+    def away(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+
+        def said(text: str | bytes) -> None:
+            frame = json.loads(text)
+            code = codes.get(frame.get("message", ""))
+            if code is None:
+                return server.send(text)
+            error = {"type": "error", "code": code, "words": "As a program has it.", "retryable": True}
+            link.send(json.dumps({**error, "ref": frame["ref"]}))
+
+        link.on_message(said)
+
+    visitor.page.route_web_socket("**/ws/chat/**", away)
+    page = visitor.enter("away")
+    visitor.say("first")
+    visitor.say("second")
+
+    why = page.locator(".msg.pending .waits")
+    expect(why).to_have_text(["The room's log doesn't answer. It goes by itself when it does."])
+    expect(page.locator(".msg").first).to_contain_text("first")
+    codes.clear()
+    expect(page.locator(".msg.pending")).to_have_count(0, timeout=15_000)
+    expect(page.locator(".waits")).to_have_count(0)
+    wait_for_log(page, lambda text: text == "first\nsecond\n")
+
+
 def test_what_the_server_hung_up_on_is_sent_again_only_by_hand(shared_server: ChatServer, arrive: Arrive) -> None:
     """And then with the ref it had: it may have been stored."""
     visitor = arrive(shared_server)

@@ -92,9 +92,11 @@ const frames = {
 
   error(room, { code, words, retryable, ref }) {
     if (code === "unknown_type" && ref === undefined) return;  // a server that doesn't know our "ping" yet: alive
-    const inWords = knows(`error.${code}`) ? say(`error.${code}`) : words;
+    const known = knows(`error.${code}`);
+    const inWords = known ? say(`error.${code}`) : words;
     if (ref !== undefined) {
-      if (room.outbox.refuse(ref, { retryable, words: inWords })) room.notice(inWords, true);
+      const why = known || !retryable ? inWords : undefined;  // "held" explains nothing to a person
+      if (room.outbox.refuse(ref, { retryable, words: why })) room.notice(inWords, true);
     } else if (code === "bad_name") room.unnamed(inWords);
     else room.notice(inWords, true);
   },

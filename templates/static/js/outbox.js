@@ -21,7 +21,7 @@ export class Outbox {
   constructor({ saved, send, save, changed }) {
     Object.assign(this, { send, save, changed });
     this.entries = saved.filter((entry) => entry?.ref && typeof entry.text === "string").slice(0, MOST);
-    for (const entry of this.entries) if (entry.state !== "failed") entry.state = "waiting";
+    this.#recall();
   }
 
   get waiting() {
@@ -73,7 +73,7 @@ export class Outbox {
   refuse(ref, { retryable, words }) {
     const entry = this.entries.find((each) => each.ref === ref);
     if (!entry) return undefined;
-    if (retryable) this.#rest(entry);
+    if (retryable) this.#rest(entry, words);
     else if (entry.change) this.#take(ref);
     else Object.assign(entry, { state: "failed", words });
     this.#flush();
@@ -114,8 +114,8 @@ export class Outbox {
   }
 
   /* Full jitter here too: a log that comes back should not meet every page at once. */
-  #rest(entry) {
-    entry.state = "waiting";
+  #rest(entry, words) {
+    Object.assign(entry, { state: "waiting", words });
     this.#refused = true;
     if (this.#pause) return;
     const longest = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** this.#refusals++);
@@ -128,7 +128,7 @@ export class Outbox {
   }
 
   #recall() {
-    for (const entry of this.entries) if (entry.state === "sent") entry.state = "waiting";
+    for (const each of this.entries) if (each.state !== "failed") Object.assign(each, { state: "waiting", words: "" });
   }
 
   #take(ref) {
