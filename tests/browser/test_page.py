@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -238,6 +239,11 @@ def test_another_sites_frame_shows_the_room_and_knows_nobody(
 
         expect(frame.locator(".msg .text")).to_have_text(["from the chat itself", "from the frame"])
         expect(frame.locator(".msg.first")).to_have_count(2)  # somebody else, though it is the same browser
+        frame.locator(".msg").last.hover()
+        expect(frame.get_by_role("toolbar").get_by_role("button", name="Reply")).to_be_visible()
+        expect(frame.get_by_role("button", name=re.compile("Edit|Delete"))).to_have_count(0)  # it would be refused
+        frame.locator("#chat-message-input").press("ArrowUp")
+        expect(frame.locator(".editor")).to_have_count(0)
         expect(page.frame_locator("iframe").last.locator("#chat-log")).to_have_count(0)  # the page itself: refused
         visitor.enter("help")
         wait_for_log(visitor.page, lambda text: text.endswith("from the frame\n"))
