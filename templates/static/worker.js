@@ -19,9 +19,18 @@ addEventListener("fetch", (event) => {
 
 async function fill() {
   const cache = await caches.open(CACHE);
-  await cache.addAll(shell.files);
+  await Promise.all(shell.files.map((file) => keep(cache, file)));
   // Without cookies: this page is for whoever sits here when the net is gone.
   await cache.put(shell.offline, await fetch(shell.offline, { credentials: "omit" }));
+}
+
+/* In a rolling restart an older or newer instance may answer, with its own file under our address: it says so by not
+   calling it immutable. Kept, it would be wrong for good: no worker then, and the next page tries again. */
+async function keep(cache, file) {
+  const answer = await fetch(file);
+  const isOurs = answer.ok && answer.headers.get("Cache-Control")?.includes("immutable");
+  if (!isOurs) throw new TypeError(`another version answered for ${file}`);
+  await cache.put(file, answer);
 }
 
 async function tidy() {

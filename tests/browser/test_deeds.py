@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
+from tests.browser.test_room import fill
 from tests.browser.visitor import Visitor, wait_for_log
 
 MESSAGES = ".msg .text"
@@ -138,6 +139,44 @@ def test_up_in_an_empty_line_edits_what_one_said_last(shared_server: ChatServer,
         expect(page.locator(".edited")).to_have_text("edited")
     assert re.search(r"\d{2}:\d{2}", other.page.locator(".edited").get_attribute("title") or "")
     wait_for_log(other.page, lambda text: text == "first\n**second**\nmine\n")
+
+
+def test_an_edit_that_is_too_long_stays_to_be_shortened(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("long edit")
+    visitor.say("short")
+    settled(page, 1)
+    page.keyboard.press("ArrowUp")
+    editor = page.get_by_role("textbox", name="Edit the message")
+    editor.fill("x" * 4_003)
+
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#notice")).to_have_text("3 characters too many")
+    expect(editor).to_have_value("x" * 4_003)
+    editor.fill("x" * 4_000)
+    page.keyboard.press("Enter")
+    expect(editor).to_have_count(0)
+    expect(page.locator("#notice")).to_have_text("")
+    wait_for_log(page, lambda text: text == "x" * 4_000 + "\n")
+
+
+def test_what_is_being_edited_stays_in_sight_in_a_busy_room(shared_server: ChatServer, arrive: Arrive) -> None:
+    one, other = two(arrive, shared_server, "busy")
+    one.say("mine")
+    settled(one.page, 1)
+    one.page.keyboard.press("ArrowUp")
+    editor = one.page.get_by_role("textbox", name="Edit the message")
+    editor.fill("still mine")
+
+    fill(other.page, "busy", 160)  # more than the page holds while it follows
+
+    wait_for_log(one.page, lambda text: text.count("\n") == 161)
+    expect(editor).to_have_value("still mine")
+    expect(editor).to_be_in_viewport()
+    expect(one.page.locator("#newest")).to_be_visible()
+    one.page.keyboard.press("Enter")
+    wait_for_log(other.page, lambda text: text.startswith("still mine\n"))
 
 
 def test_a_delete_is_asked_about_once_and_leaves_a_quiet_mark(shared_server: ChatServer, arrive: Arrive) -> None:

@@ -9,6 +9,8 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
+from tests.browser.test_room import fill
+from tests.browser.test_writing import called
 from tests.browser.visitor import Visitor, wait_for_log
 
 MESSAGES = ".msg .text"
@@ -58,6 +60,50 @@ def test_a_message_whose_echo_was_lost_is_stored_once(shared_server: ChatServer,
     assert other.page.evaluate("document.querySelector('#chat-log').value") == "hello\n"
 
 
+def test_an_outage_costs_nobody_their_name(shared_server: ChatServer, arrive: Arrive) -> None:
+    """After some tries in vain the page leaves the name out, lest it was why; the next link has to give it back."""
+    one, other = arrive(shared_server), arrive(shared_server)
+    links = failing_links(one, broken=range(1, 6))
+    called(one.page, shared_server, "Mira")
+    one.enter("outage")
+    other.enter("outage")
+
+    links[-1].close(code=1012, reason="come back in 1 ms")
+    one.say("still me")
+
+    wait_for_log(other.page, lambda text: text == "still me\n", 15)
+    assert "name=" not in links[-1].url
+    expect(other.page.locator(".msg .who")).to_have_text(["Mira"])
+    expect(one.page.locator("#people-list .me bdi")).to_have_text("Mira")
+
+
+def test_a_name_that_kept_one_out_is_said_to_be_why(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    called(visitor.page, shared_server, "a\u202eb")
+    page = visitor.page
+    failing_links(visitor, broken=range(3))  # as the server breaks them for the name, without the waits
+
+    visitor.enter("kept out")
+
+    expect(page.get_by_role("alert")).to_have_text("Nobody can be called that.")
+    assert page.evaluate("localStorage.getItem('chat.name')") == '""'
+
+
+def failing_links(visitor: Visitor, broken: range) -> list[WebSocketRoute]:
+    """The page's sockets; those whose numbers are in *broken* break before the server is reached."""
+    links: list[WebSocketRoute] = []
+
+    def watch(link: WebSocketRoute) -> None:
+        links.append(link)
+        if len(links) - 1 in broken:
+            link.close(code=1012, reason="come back in 1 ms")
+        else:
+            link.connect_to_server()
+
+    visitor.page.route_web_socket("**/ws/chat/**", watch)
+    return links
+
+
 def test_nobody_else_can_settle_what_one_sent(shared_server: ChatServer, arrive: Arrive) -> None:
     one, other = arrive(shared_server), arrive(shared_server)
     refs: list[str] = []
@@ -98,6 +144,59 @@ def test_a_reload_keeps_what_is_not_sent_yet(sqlite_server: ChatServer, arrive: 
     assert page.evaluate("sessionStorage.getItem('chat.outbox.reload')") == "[]"
 
 
+def test_a_first_history_that_broke_off_is_not_where_the_log_begins(shared_server: ChatServer, arrive: Arrive) -> None:
+    filler, visitor = arrive(shared_server), arrive(shared_server)
+    fill(filler.enter("broken off"), "broken off", 70)
+    links: list[WebSocketRoute] = []
+    came: list[str] = []
+
+    def breaking_off(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+        links.append(link)
+
+        def pass_on(text: str | bytes) -> None:
+            if '"type":"message"' in str(text):
+                came.append(str(text))
+            if len(came) < 20:
+                link.send(text)
+            elif len(came) == 20:
+                link.close(code=1012, reason="come back in 1 ms")
+
+        if len(links) == 1:
+            server.on_message(pass_on)
+
+    visitor.page.route_web_socket("**/ws/chat/**", breaking_off)
+    page = visitor.enter("broken off")
+    assert "after=" in links[1].url
+
+    page.evaluate("document.querySelector('#chat-log').scrollTop = 0")
+
+    wait_for_log(page, lambda text: text == lines(70))
+
+
+def test_an_ack_from_far_back_hides_nothing_behind_it(shared_server: ChatServer, arrive: Arrive) -> None:
+    """Its echo was lost, and by the time it comes again there is more behind it than a page reads at first."""
+    page = arrive(shared_server).enter("far back")
+    entry = "sessionStorage.setItem('chat.outbox.far back', JSON.stringify([{ref: 'r1', text: 'hello', at: 1}]))"
+    page.evaluate(entry)
+    page.reload()
+    wait_for_log(page, lambda text: text == "hello\n")
+    fill(page, "far back", 70)
+
+    page.evaluate(entry)
+    page.reload()
+    page.wait_for_function("sessionStorage.getItem('chat.outbox.far back') === '[]'")
+    wait_for_log(page, lambda text: text.endswith(lines(70)[-8:]))
+    page.evaluate("document.querySelector('#chat-log').scrollTop = 0")
+
+    wait_for_log(page, lambda text: text == "hello\n" + lines(70))
+
+
+def lines(count: int) -> str:
+    """What `fill` has said, as the log's `value` has it."""
+    return "".join(f"line {number}\n" for number in range(1, count + 1))
+
+
 def test_a_refusal_is_shown_with_what_to_do(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
 
@@ -120,6 +219,125 @@ def test_a_refusal_is_shown_with_what_to_do(shared_server: ChatServer, arrive: A
 
     page.get_by_role("button", name="Discard").click()
     expect(page.locator(".msg")).to_have_count(0)
+
+
+def test_nothing_overtakes_what_is_refused_while_its_refusal_is_on_the_way(
+    shared_server: ChatServer, arrive: Arrive
+) -> None:
+    visitor = arrive(shared_server)
+    sent: dict[str, str] = {}
+    links: list[WebSocketRoute] = []
+
+    def refuse(text: str, code: str) -> None:
+        error = {"type": "error", "code": code, "words": "Not now.", "retryable": True, "ref": sent[text]}
+        links[0].send(json.dumps(error))
+
+    def slow(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+        links.append(link)
+
+        def said(text: str | bytes) -> None:
+            frame = json.loads(text)
+            if frame["type"] != "send" or len(sent) == 2:
+                return server.send(text)
+            sent[frame["message"]] = frame["ref"]
+            if len(sent) == 2:
+                refuse("first", "too_fast")
+
+        link.on_message(said)
+
+    visitor.page.route_web_socket("**/ws/chat/**", slow)
+    page = visitor.enter("overtaking")
+    visitor.say("first")
+    visitor.say("second")
+    expect(page.locator(".msg.pending")).to_have_count(2)
+    visitor.say("third")
+
+    page.wait_for_timeout(1_600)  # longer than the pause after a first refusal could be
+    refuse("second", "held")
+
+    wait_for_log(page, lambda text: text.count("\n") == 3)
+    assert page.evaluate("document.querySelector('#chat-log').value") == "first\nsecond\nthird\n"
+
+
+def test_what_has_to_wait_says_why_until_it_is_said(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    codes = {"first": "log_away", "second": "held"}  # "held" is about the other one: it explains nothing
+
+    def away(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+
+        def said(text: str | bytes) -> None:
+            frame = json.loads(text)
+            code = codes.get(frame.get("message", ""))
+            if code is None:
+                return server.send(text)
+            error = {"type": "error", "code": code, "words": "As a program has it.", "retryable": True}
+            link.send(json.dumps({**error, "ref": frame["ref"]}))
+
+        link.on_message(said)
+
+    visitor.page.route_web_socket("**/ws/chat/**", away)
+    page = visitor.enter("away")
+    visitor.say("first")
+    visitor.say("second")
+
+    why = page.locator(".msg.pending .waits")
+    expect(why).to_have_text(["The room's log doesn't answer. It goes by itself when it does."])
+    expect(page.locator(".msg").first).to_contain_text("first")
+    codes.clear()
+    expect(page.locator(".msg.pending")).to_have_count(0, timeout=15_000)
+    expect(page.locator(".waits")).to_have_count(0)
+    wait_for_log(page, lambda text: text == "first\nsecond\n")
+
+
+def test_what_the_server_hung_up_on_is_sent_again_only_by_hand(shared_server: ChatServer, arrive: Arrive) -> None:
+    """And then with the ref it had: it may have been stored."""
+    visitor = arrive(shared_server)
+    refs: list[str] = []
+
+    def touchy(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+
+        def sent(text: str | bytes) -> None:
+            if '"too much"' not in str(text):
+                return server.send(text)
+            refs.append(json.loads(text)["ref"])
+            if len(refs) == 1:
+                link.close(code=1009, reason="")
+            else:
+                server.send(text)
+
+        link.on_message(sent)
+
+    visitor.page.route_web_socket("**/ws/chat/**", touchy)
+    page = visitor.enter("hung up")
+    visitor.say("too much")
+    expect(page.locator(".msg.failed")).to_contain_text("too much")
+
+    page.reload()
+    visitor.is_live()
+    expect(page.locator(".msg.failed")).to_contain_text("too much")
+    assert len(refs) == 1
+    page.get_by_role("button", name="Send again").click()
+
+    wait_for_log(page, lambda text: text == "too much\n")
+    assert refs[1:] == refs[:1]
+
+
+def test_half_a_character_is_sent_as_what_stands_for_none(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server).enter("half")
+
+    page.evaluate(
+        """() => {
+        const input = document.getElementById('chat-message-input');
+        input.value = 'half a smile: \\ud83d';
+        input.form.requestSubmit();
+    }"""
+    )
+
+    wait_for_log(page, lambda text: text == "half a smile: \ufffd\n")
+    expect(page.locator(".msg.pending")).to_have_count(0)
 
 
 def watched_links(visitor: Visitor) -> list[WebSocketRoute]:

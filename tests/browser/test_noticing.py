@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
@@ -148,3 +148,25 @@ def test_colours_are_chosen_by_hand_and_stay(shared_server: ChatServer, arrive: 
     expect(page.get_by_role("radio", name="Dark")).to_be_checked()
     page.get_by_role("radio", name="Auto").check()
     expect(page.locator("body")).to_have_css("background-color", "rgb(250, 248, 244)")
+
+
+def test_behind_the_bell_nothing_can_be_chosen_before_it_counts(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, color_scheme="light")
+    held: list[Route] = []
+    visitor.page.route("**/settings.js", lambda route: held.append(route))
+    page = visitor.enter("too early")
+    dark = page.locator("#settings input[value=dark]")
+    page.locator("#settings-toggle").click()
+    box = page.locator("#settings label", has_text="Dark").bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    page.mouse.click(*middle)
+
+    expect(dark).not_to_be_checked()
+    held[0].continue_()
+    expect(page.get_by_role("radio", name="Auto")).to_be_checked()
+    page.wait_for_function("!document.querySelector('#settings form').inert")
+    page.mouse.click(*middle)
+    expect(dark).to_be_checked()
+    expect(page.locator("body")).to_have_css("background-color", "rgb(23, 21, 19)")

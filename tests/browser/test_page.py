@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import http.server
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
@@ -157,29 +160,72 @@ def test_offline_the_worker_says_so_and_keeps_no_page(sqlite_server: ChatServer,
     visitor.is_live()
 
 
+INSTALL = """async () => {
+    const { installing } = await navigator.serviceWorker.register('/worker.js');
+    const over = () => ['redundant', 'activated'].includes(installing.state);
+    while (!over()) await new Promise((changed) => { installing.onstatechange = changed; });
+    return installing.state;
+}"""
+
+
+@pytest.mark.parametrize(("behind", "state"), [("nothing", "activated"), ("js/frames.js", "redundant")])
+def test_the_worker_keeps_no_file_of_another_version(
+    shared_server: ChatServer, arrive: Arrive, behind: str, state: str
+) -> None:
+    """In a rolling restart an older instance may be asked for a file of the newer one; it answers with its own."""
+
+    class Proxy(_Quiet):
+        def do_GET(self) -> None:
+            path = self.path
+            if path.endswith(behind):
+                path = path.replace(path.split("/")[2], "0" * 12)  # which is this file's hash to nobody
+            with urlopen(shared_server.address + path) as answer:
+                body = answer.read()
+                self.send_response(answer.status)
+                for name in ("Content-Type", "Cache-Control"):
+                    self.send_header(name, answer.headers[name])
+                self.end_headers()
+                self.wfile.write(body)
+
+    visitor = arrive(shared_server, bypass_csp=True)
+    with _serving(Proxy) as address:
+        visitor.faults = _Forgiving(address)
+        visitor.page.goto(f"{address}/offline")
+
+        assert visitor.page.evaluate(INSTALL) == state
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
 
 @pytest.fixture
-def other_site(tmp_path: Path) -> Iterator[http.server.ThreadingHTTPServer]:
+def other_site(tmp_path: Path) -> Iterator[str]:
     """Another origin, as docs.example.org is to chat.example.org: files of tmp_path/site."""
     (tmp_path / "site").mkdir()
-    handler = partial(_Quiet, directory=str(tmp_path / "site"))
+    with _serving(partial(_Quiet, directory=str(tmp_path / "site"))) as address:
+        yield address
+
+
+@contextmanager
+def _serving(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """The address at which *handler* answers."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_another_sites_frame_shows_the_room_and_knows_nobody(
-    tmp_path: Path, other_site: http.server.ThreadingHTTPServer, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, other_site: str, arrive: Arrive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (documented,) = blocks(ROOT / "docs/embed.md", "html")
-    origin = f"http://127.0.0.1:{other_site.server_port}"  # the same site: a browser would send the cookie along
+    origin = other_site  # the same site: a browser would send the cookie along
     monkeypatch.setenv("CHAT_SERVER_EMBED_ORIGINS", origin)
     server = ChatServer(tmp_path).start()
     try:
@@ -200,6 +246,11 @@ def test_another_sites_frame_shows_the_room_and_knows_nobody(
 
         expect(frame.locator(".msg .text")).to_have_text(["from the chat itself", "from the frame"])
         expect(frame.locator(".msg.first")).to_have_count(2)  # somebody else, though it is the same browser
+        frame.locator(".msg").last.hover()
+        expect(frame.get_by_role("toolbar").get_by_role("button", name="Reply")).to_be_visible()
+        expect(frame.get_by_role("button", name=re.compile("Edit|Delete"))).to_have_count(0)  # it would be refused
+        frame.locator("#chat-message-input").press("ArrowUp")
+        expect(frame.locator(".editor")).to_have_count(0)
         expect(page.frame_locator("iframe").last.locator("#chat-log")).to_have_count(0)  # the page itself: refused
         visitor.enter("help")
         wait_for_log(visitor.page, lambda text: text.endswith("from the frame\n"))

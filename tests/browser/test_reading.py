@@ -105,6 +105,28 @@ def test_a_message_that_is_gone_leads_to_what_was_said_before_it(library: ChatSe
     expect(visitor.page.locator(".msg.shown")).to_contain_text(f"line {LONG}")
 
 
+def test_a_page_that_is_full_still_takes_what_was_asked_for(shared_server: ChatServer, arrive: Arrive) -> None:
+    """A tab that was open for days drops its oldest as new ones come, but never what someone reads back."""
+    page = arrive(shared_server).enter("full")
+
+    held = page.evaluate(
+        """async () => {
+        const { Log } = await import('chat/log');
+        const log = new Log({ moved: () => {} });
+        const message = (number) => ({ id: `${number}-0`, time: number, message: `line ${number}`, from: 'a' });
+        for (let number = 101; number <= 30_000; number++) log.add(message(number));
+        const full = log.items.length;
+        const before = log.items[0].id;
+        log.earlier(before, [message(1), message(2)], false);
+        const found = [log.get('1-0'), log.get('2-0')].map((item) => item?.message);
+        log.add(message(30_001));
+        return { full, found, more: log.more, last: log.items.at(-1).id, count: log.items.length };
+    }"""
+    )
+
+    assert held == {"full": 20_000, "found": ["line 1", "line 2"], "more": True, "last": "30001-0", "count": 20_002}
+
+
 def test_what_is_in_sight_stays_when_something_above_it_grows(library: ChatServer, arrive: Arrive) -> None:
     page = arrive(library).enter("short")
     drift = page.evaluate(

@@ -55,6 +55,27 @@ def test_a_link_that_looks_like_another_gives_itself_away(shared_server: ChatSer
     assert {link.get_attribute("target") for link in links.all()} == {"_blank"}
 
 
+def test_a_host_counts_only_where_an_address_has_it(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server).enter("bait")
+    masks = [
+        "https://bank.example/evil.example",
+        "https://evil.example@bank.example",
+        "bank.example/?u=https://evil.example",
+        "https://bank\u3002example/evil.example",
+    ]
+    honest = ["https://evil.example/?u=bank.example", "EVIL.example", "http://evil.example:80/"]
+
+    shown = page.evaluate(
+        """async (labels) => {
+        const { nodesOf } = await import('chat/rich');
+        return labels.map((label) => nodesOf([['a', 'https://evil.example/x', label]])[0].textContent);
+    }""",
+        [*masks, *honest],
+    )
+
+    assert shown == [*(f"{mask} (evil.example)" for mask in masks), *honest]
+
+
 def test_hostile_text_stays_text(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
     page = visitor.enter("hostile kinds")

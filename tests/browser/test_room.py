@@ -158,7 +158,7 @@ def test_a_message_that_is_too_long_is_not_sent_and_not_lost(shared_server: Chat
 def test_scrolling_up_brings_what_is_older_and_keeps_the_place(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
     page = visitor.enter("paging")
-    _fill(page, "paging", 180)
+    fill(page, "paging", 180)
     page.reload()
     visitor.is_live()
     expect(page.locator(MESSAGES).last).to_have_text("line 180")
@@ -188,7 +188,7 @@ def test_scrolling_up_brings_what_is_older_and_keeps_the_place(shared_server: Ch
 def test_the_page_holds_a_bounded_stretch_of_the_log(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
     page = visitor.enter("bounded")
-    _fill(page, "bounded", 560)
+    fill(page, "bounded", 560)
     wait_for_log(page, lambda text: text.count("\n") == 560)
     expect(page.locator(MESSAGES).last).to_have_text("line 560")
     assert page.locator(MESSAGES).count() <= 400
@@ -212,7 +212,7 @@ def test_the_page_holds_a_bounded_stretch_of_the_log(shared_server: ChatServer, 
 def test_reading_further_up_is_not_disturbed_by_what_is_new(shared_server: ChatServer, arrive: Arrive) -> None:
     one, other = arrive(shared_server), arrive(shared_server)
     page = one.enter("reading")
-    _fill(page, "reading", 60)
+    fill(page, "reading", 60)
     wait_for_log(page, lambda text: text.count("\n") == 60)
     other.enter("reading")
     page.wait_for_function("document.getElementById('chat-log').scrollTop > 500")
@@ -283,7 +283,7 @@ def test_a_visited_room_is_in_the_list(shared_server: ChatServer, arrive: Arrive
     expect(page.locator("#rooms a[aria-current=page]")).to_have_text("two")
 
 
-def _fill(page: Page, room: str, count: int) -> None:
+def fill(page: Page, room: str, count: int) -> None:
     """*count* lines from a bot, over a plain socket of its own, as fast as the limits allow."""
     page.evaluate(
         """async ([room, count]) => {

@@ -41,6 +41,22 @@ def test_a_search_marks_its_words_and_leads_to_the_message(shared_server: ChatSe
     expect(page.locator("#chat-message-input")).to_be_focused()
 
 
+def test_a_search_that_was_refused_is_asked_again(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    visitor.expected.append("status of 429")
+    page = visitor.enter("asked again")
+    visitor.say("found at last")
+    wait_for_log(page, lambda text: text == "found at last\n")
+    refusal = {"error": "searching_too_fast", "message": "Wait.", "retryable": True}
+    page.route("**/search?*", lambda route: route.fulfill(status=429, json=refusal), times=1)
+    _search(page, "last")
+    expect(page.locator(".search .status")).to_have_text("Too many searches. Wait a moment.")
+
+    page.locator(".search input").press("Enter")
+
+    expect(page.locator(".search mark")).to_have_text(["last"])
+
+
 def _search(page: Page, words: str) -> None:
     if page.locator(".search").is_hidden():
         page.locator("#find").click()

@@ -15,8 +15,8 @@ export class Actions {
   #bar = toolbar();
 
   /* *answer* is told which message to answer. */
-  constructor({ room, list, input, isMine, changes, notice, answer }) {
-    Object.assign(this, { room, list, input, isMine, changes, notice, answer });
+  constructor({ room, list, input, isMine, mayChange, changes, notice, answer }) {
+    Object.assign(this, { room, list, input, isMine, mayChange, changes, notice, answer });
     list.addEventListener("keydown", (event) => this.#pressed(event));
     list.addEventListener("scroll", () => this.#row && this.#place(), { passive: true });
     list.addEventListener("pointerleave", ({ pointerType }) => {  // a finger that is lifted has not left
@@ -44,7 +44,11 @@ export class Actions {
     const row = this.list.querySelector(`[data-id="${id}"]`);
     if (!row) return;
     const done = (text) => (text.trim() ? this.changes.edit(id, text) : this.#confirm(row));
-    editor(row, this.#item(row), { done, end: () => this.input.focus() });
+    const { composer, reader } = this.room;
+    const over = (text) => composer.over(text);
+    const end = () => { this.input.focus(); reader.edited(); };
+    editor(row, this.#item(row), { over, notice: this.notice, done, end });
+    reader.edited();
   }
 
   #item(row) {
@@ -57,7 +61,7 @@ export class Actions {
     this.#hide();
     const item = this.#item(row);
     if (!item || row.classList.contains("editing")) return;
-    const mine = this.isMine(item.from);
+    const mine = this.mayChange(item.from);
     this.#bar.querySelectorAll("[data-mine]").forEach((button) => { button.hidden = !mine; });
     this.#row = row;
     row.classList.add("acting");
@@ -86,7 +90,7 @@ export class Actions {
 
   #act(what, row) {
     const item = this.#item(row);
-    if (!item || (!this.isMine(item.from) && ["edit", "delete"].includes(what))) return;
+    if (!item || (!this.mayChange(item.from) && ["edit", "delete"].includes(what))) return;
     if (what === "more") return this.#pick(row);
     if (what === "link") return copyLink(item.id, this.notice);
     this.#hide();

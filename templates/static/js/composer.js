@@ -78,6 +78,11 @@ export class Composer {
     return this.limit - Array.from(text.normalize("NFC")).length;
   }
 
+  /* By how many characters *text* is too long. */
+  over(text) {
+    return Math.max(0, -this.#left(text));
+  }
+
   #grow() {
     if (CSS.supports("field-sizing", "content")) return;  // then the style sheet does it
     this.input.style.height = "auto";

@@ -12,7 +12,10 @@ const OPENING_MS = 15_000;  // then the attempt counts as failed
 const ANSWER_MS = 10_000;  // then the link counts as dead
 
 const COMES_BACK = new Set([1000, 1001, 1005, 1006, 1011, 1012, 1013]);
-export const comesBack = (code) => COMES_BACK.has(code) || (code >= 4000 && code <= 4499);
+const comesBack = (code) => COMES_BACK.has(code) || (code >= 4000 && code <= 4499);
+
+/* Half a character can be pasted, and is no JSON to the server: it could not even say whose send it refused. */
+const wellFormed = (_, value) => (typeof value === "string" ? value.replace(/\p{Cs}/gu, "\ufffd") : value);
 
 export class Connection {
   state = "closed";  // closed | connecting | open | waiting | ended
@@ -39,13 +42,6 @@ export class Connection {
     this.#after("opening", OPENING_MS, () => this.#lost(1006, ""));
   }
 
-  stop() {
-    const socket = this.#socket;
-    this.#forget();
-    socket?.close(1000);
-    this.#become("closed");
-  }
-
   /* Something changed for the better (the network is back, the page is looked at): don't sit out the wait, unless the
      server asked for it. */
   hurry() {
@@ -60,7 +56,7 @@ export class Connection {
   /* Sends *frame*; false when there is no open link. */
   tell(frame) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(frame));
+    this.#socket.send(JSON.stringify(frame, wellFormed));
     return true;
   }
 

@@ -3,7 +3,7 @@
 
 import { Changes } from "chat/changes";
 import { Quotes } from "chat/quotes";
-import { say } from "chat/words";
+import { page, say } from "chat/words";
 
 const REACHES = ["pointerover", "pointerdown", "focusin"];
 const COPIED_MS = 2_000;
@@ -15,7 +15,8 @@ export function deeds(room, { list, input, form, isMine, notice }) {
   const answering = new Answering({ form, input });
 
   let hands = null;  // the toolbar and what hangs on it, once it is here
-  const taken = { room, list, input, isMine, changes, notice, answer: (item) => answering.begin(item) };
+  const mayChange = (from) => !page.embed && isMine(from);  // a session in an address gives no right to it
+  const taken = { room, list, input, isMine, mayChange, changes, notice, answer: (item) => answering.begin(item) };
   const reach = () => {
     hands ??= Promise.all([import("chat/actions"), styled(list)]).then(([{ Actions }]) => new Actions(taken));
     return hands.catch(() => { hands = null; });  // no link: the next reach tries again
@@ -37,7 +38,7 @@ export function deeds(room, { list, input, form, isMine, notice }) {
     if (event.isComposing || event.keyCode === 229) return;
     if (event.key === "Escape") answering.end();
     if (event.key !== "ArrowUp" || input.value || event.shiftKey || event.altKey || event.metaKey) return;
-    const own = room.log.items.findLast((item) => item.message !== undefined && isMine(item.from));
+    const own = room.log.items.findLast((item) => item.message !== undefined && mayChange(item.from));
     if (!own) return;
     event.preventDefault();
     (await reach())?.edit(own.id);

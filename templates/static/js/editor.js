@@ -2,8 +2,9 @@
 
 import { say } from "chat/words";
 
-/* *done* gets the new text if it is another one; *end* is told when it is over, either way. */
-export function editor(row, item, { done, end }) {
+/* *done* gets the new text if it is another one and not *over* the limit, which *notice* says; *end* is told when it is
+   over, either way. */
+export function editor(row, item, { over, notice, done, end }) {
   if (row.classList.contains("editing")) return;
   const form = document.createElement("form");
   form.className = "editor";
@@ -13,10 +14,13 @@ export function editor(row, item, { done, end }) {
   const close = () => {
     form.remove();
     row.classList.remove("editing");
+    notice();
     end();
   };
   const save = () => {
     const text = input.value.replace(/\s+$/, "");
+    const n = over(text);
+    if (n) return notice(say("composer.over", { n }), true);  // it stays, to be shortened
     close();
     if (text !== item.message) done(text);
   };

@@ -10,16 +10,16 @@ const frames = {
   welcome(room, { you, room: { name }, limits }) {
     room.me = you;
     room.ids.add(you.id);
-    room.attempts = 0;
     room.composer.limit = limits.message;
     room.mine.limit = limits.name;
     room.mine.show(you);
     room.named(name);
+    room.introduced();
   },
 
   live(room, { position, more }) {
     room.log.reached(position);
-    if (room.asked === "history") room.log.more = more;
+    if (room.asked === "history" || !room.known) room.log.more = more;  // the first history may have broken off
     const first = !room.known;
     room.known = true;
     room.busy();
@@ -48,7 +48,7 @@ const frames = {
   ack(room, { ref, id }) {
     const entry = room.outbox.settle(ref);
     const time = Number(id.split("-")[0]);
-    if (entry && !entry.change) {
+    if (entry && !entry.change && room.pages.reaches(id)) {
       const { text: message, reply } = entry;
       room.log.add({ id, key: `ref:${ref}`, time, message, reply, from: room.me.id, name: room.me.name });
     }
@@ -92,9 +92,11 @@ const frames = {
 
   error(room, { code, words, retryable, ref }) {
     if (code === "unknown_type" && ref === undefined) return;  // a server that doesn't know our "ping" yet: alive
-    const inWords = knows(`error.${code}`) ? say(`error.${code}`) : words;
+    const known = knows(`error.${code}`);
+    const inWords = known ? say(`error.${code}`) : words;
     if (ref !== undefined) {
-      if (room.outbox.refuse(ref, { retryable, words: inWords })) room.notice(inWords, true);
+      const why = known || !retryable ? inWords : undefined;  // "held" explains nothing to a person
+      if (room.outbox.refuse(ref, { retryable, words: why })) room.notice(inWords, true);
     } else if (code === "bad_name") room.unnamed(inWords);
     else room.notice(inWords, true);
   },

@@ -1,7 +1,7 @@
 /* What the browser keeps for us, as JSON. Storage may be full, forbidden or forged: then things are kept for this page
    only, and nobody notices but whoever reloads. */
 
-export class Keep {
+class Keep {
   #storage;
   #fallback = new Map();
 

@@ -3,7 +3,7 @@
    An item is a message as the server tells it; or a gap, {gap: reason}, where something is lost; or a hole,
    {hole: true}, behind whose id something was not read yet. What is live is always at the end. */
 
-const MOST = 20_000;  // items; beyond it the oldest go, and can be read again from the server
+const MOST = 20_000;  // items; beyond it the oldest go as new ones come, and can be read again from the server
 
 /* Ids are two numbers; digits alone compare by length first, then as text, at any size. */
 const compareDigits = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
@@ -40,7 +40,7 @@ export class Log {
     this.items.splice(place, 0, item);
     if (rank(item) === 0) this.#byId.set(item.id, item);
     this.moved(place, 1);
-    if (this.items.length > MOST) this.#drop(0);
+    if (place === this.items.length - 1 && this.items.length > MOST) this.#drop(0);  // not what was asked for
     return true;
   }
 

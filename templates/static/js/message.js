@@ -53,7 +53,7 @@ export function dress(item, view, first, isMine) {
     text.classList.toggle("large", !view.deleted && isOnlyEmoji(view.message));
     item.classList.toggle("deleted", Boolean(view.deleted));
   });
-  part(item, "after", [view.edited, view.reactions, view.state === "failed" && view.words], () => {
+  part(item, "after", [view.edited, view.reactions, view.state === "failed", view.words], () => {
     const held = after.contains(document.activeElement) ? document.activeElement.dataset.emoji : undefined;
     after.replaceChildren(...afterOf(view, isMine));
     if (held) Array.from(after.querySelectorAll("button")).find(({ dataset }) => dataset.emoji === held)?.focus();

@@ -1,9 +1,9 @@
 /* What was typed and is not yet in the log, in the order it was typed. Knows nothing of sockets or pages.
 
    An entry is `waiting`, then `sent`, then gone: settled by its echo. When the link breaks, everything sent is waiting
-   again, with the ref it had, so that the server stores it once. A refusal that may pass takes the entry back to
-   waiting, and the server refuses what came behind it, so order holds; one that won't pass makes it `failed`, for a
-   person to decide. The tab keeps all of it, so a reload loses nothing. */
+   again, with the ref it had, so that the server stores it once. After a refusal that may pass nothing leaves until all
+   that was sent is answered: it would overtake what is refused behind that one. A refusal that won't pass makes the
+   entry `failed`, for a person to decide. The tab keeps all of it, so a reload loses nothing. */
 
 export const MOST = 200;  // beyond it `add` refuses: nobody means to send so much at once
 const UNDER_WAY = 16;  // entries sent and not yet answered
@@ -15,12 +15,13 @@ export class Outbox {
   #open = false;
   #refusals = 0;
   #pause = null;
+  #refused = false;  // and something that was sent has no answer yet
 
   /* *send* puts an entry on the wire or returns false; *save* keeps the entries; *changed* is told of every change. */
   constructor({ saved, send, save, changed }) {
     Object.assign(this, { send, save, changed });
     this.entries = saved.filter((entry) => entry?.ref && typeof entry.text === "string").slice(0, MOST);
-    for (const entry of this.entries) if (entry.state !== "failed") entry.state = "waiting";
+    this.#recall();
   }
 
   get waiting() {
@@ -63,10 +64,8 @@ export class Outbox {
   /* The entry of *ref*, which the log has: it leaves. */
   settle(ref) {
     const entry = this.#take(ref);
-    if (entry) {
-      this.#refusals = 0;
-      this.#flush();
-    }
+    if (entry) this.#refusals = 0;
+    if (entry) this.#flush();
     return entry;
   }
 
@@ -74,10 +73,9 @@ export class Outbox {
   refuse(ref, { retryable, words }) {
     const entry = this.entries.find((each) => each.ref === ref);
     if (!entry) return undefined;
-    if (retryable) this.#rest();
+    if (retryable) this.#rest(entry, words);
     else if (entry.change) this.#take(ref);
     else Object.assign(entry, { state: "failed", words });
-    if (retryable) entry.state = "waiting";
     this.#flush();
     return retryable ? undefined : entry.change;
   }
@@ -89,10 +87,10 @@ export class Outbox {
     this.#tell();
   }
 
-  /* A failed one once more, as a new send at the end. */
+  /* A failed one once more, at the end; as a new send, unless nobody said that it was refused: it may be stored. */
   again(ref) {
-    const entry = this.#take(ref);
-    if (entry) this.add(entry.text, { reply: entry.reply });
+    const { text, reply, words } = this.#take(ref) ?? {};
+    if (text) this.add(text, { reply, ...(words ? {} : { ref }) });
   }
 
   discard(ref) {
@@ -101,7 +99,8 @@ export class Outbox {
   }
 
   #flush() {
-    if (this.#open && !this.#pause) this.#sendNext();
+    this.#refused &&= this.entries.some(({ state }) => state === "sent");
+    if (this.#open && !this.#pause && !this.#refused) this.#sendNext();
     this.#tell();
   }
 
@@ -115,7 +114,9 @@ export class Outbox {
   }
 
   /* Full jitter here too: a log that comes back should not meet every page at once. */
-  #rest() {
+  #rest(entry, words) {
+    Object.assign(entry, { state: "waiting", words });
+    this.#refused = true;
     if (this.#pause) return;
     const longest = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** this.#refusals++);
     this.#pause = setTimeout(() => { this.#go(); this.#flush(); }, PAUSE_MS / 2 + Math.random() * longest);
@@ -127,7 +128,7 @@ export class Outbox {
   }
 
   #recall() {
-    for (const entry of this.entries) if (entry.state === "sent") entry.state = "waiting";
+    for (const each of this.entries) if (each.state !== "failed") Object.assign(each, { state: "waiting", words: "" });
   }
 
   #take(ref) {

@@ -43,6 +43,12 @@ export class Pages {
     if (this.#wantedCame(frame)) this.came(this.#taken()); else this.around(this.#wanted);
   }
 
+  /* Is what was said right before *id* here? Else an item put there would hide what is missing behind it. */
+  reaches(id) {
+    const before = this.log.items[this.log.placeOf({ id }) - 1];
+    return before ? !before.hole : !this.log.more;
+  }
+
   open() {
     if (this.#wanted !== null) this.around(this.#wanted);
   }

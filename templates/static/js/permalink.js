@@ -2,7 +2,7 @@
 
 import { page, say } from "chat/words";
 
-export const addressOf = (id) => new URL(`${page.room.path}#${id}`, location.href).href;
+const addressOf = (id) => new URL(`${page.room.path}#${id}`, location.href).href;
 
 /* *time*, a <time>, as a link to the message *id*. No stop for Tab: four hundred of them would stand before the
    composer. */

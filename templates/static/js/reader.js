@@ -29,6 +29,8 @@ export class Reader {
     this.#pace.ask();
   }
 
+  edited = () => this.#scrolled();  // someone begins or ends to edit a row: meanwhile it is not scrolled away
+
   /* Someone else said something. */
   arrived() {
     if (!this.stuck) this.#unseen++;
@@ -100,7 +102,7 @@ export class Reader {
   }
 
   #scrolled() {
-    this.stuck = this.timeline.endsAtTail && this.#below < NEAR;
+    this.stuck = this.timeline.endsAtTail && this.#below < NEAR && !this.list.querySelector(".editing");
     this.#remember();
     this.#offer();
     this.#reach();

@@ -5,6 +5,8 @@
 import { say } from "chat/words";
 
 const SCHEMES = new Set(["http:", "https:", "mailto:"]);
+const HOSTS = /(?<=^|:\/\/)[^\s/?#\\]+/g;  // what stands where an address has its host
+const DOT = /[.\u3002\uff0e\uff61]/;  // browsers take the Chinese and Japanese ones for it
 const ADDRESS_LIKE = /:\/\/|^www\.|^[\w-]+(\.[\w-]+)+(\/|$)/i;
 
 const INLINE = new Set(["b", "i", "s", "code", "a"]);
@@ -61,15 +63,21 @@ function linkTo(address, nodes) {
   link.href = url.href;
   link.rel = "noopener noreferrer nofollow ugc";
   link.target = "_blank";
-  const shown = link.textContent;
+  const shown = link.textContent.trim();
   if (shown !== address) link.title = url.href;
   // What looks like another address than it is gives itself away: the URL's own host is in ASCII.
-  if (url.host && ADDRESS_LIKE.test(shown.trim()) && !shown.toLowerCase().includes(url.host)) {
+  if (url.host && ADDRESS_LIKE.test(shown) && !names(shown.toLowerCase(), url)) {
     const host = document.createElement("small");
     host.textContent = ` (${url.host})`;
     link.append(host);
   }
   return link;
+}
+
+/* Does *shown* name the host, and where a host stands no other one? In the rest of an address it may be bait. */
+function names(shown, { host, hostname }) {
+  const isNoOther = (each) => !DOT.test(each) || each.replace(/:\d+$/, "") === hostname;
+  return shown.includes(host) && (shown.match(HOSTS) ?? []).every(isNoOther);
 }
 
 function codeOf(language, text) {

@@ -29,7 +29,7 @@ const room = {
   known: false,  // has the log been read to its end once?
   asked: "",  // what this connection asked for: history or after
   attempts: 0,
-  named, unnamed, notice,
+  named, unnamed, introduced, notice,
 };
 
 const isMine = (id) => room.ids.has(id);
@@ -66,12 +66,10 @@ function address() {
 
 function changed(state, { code }) {
   if (state === "open") return;
+  if (state === "ended") room.outbox.fail("");  // before `shut`, for which all that was sent waits again
   room.outbox.shut();
   room.pages.lost();
-  if (state === "ended") {
-    room.state.ended(code);
-    room.outbox.fail("");
-  } else room.state.broken();
+  if (state === "ended") room.state.ended(code); else room.state.broken();
 }
 
 function transmit({ ref, text, reply, change }) {
@@ -103,6 +101,13 @@ function rename(name) {
   always.write("name", name);
   room.mine.show(room.me = { id: room.me.id, name });
   room.connection.tell({ type: "rename", name });  // offline it goes with the next connection
+}
+
+/* After tries in vain the name was left out, lest it was why they were: now the server says so if it was. */
+function introduced() {
+  const name = room.attempts > TRIES_BY_NAME ? always.read("name", "") : "";
+  room.attempts = 0;
+  if (name) rename(name);
 }
 
 function unnamed(words) {

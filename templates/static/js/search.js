@@ -80,7 +80,7 @@ export class Search {
       const asked = new URLSearchParams(before ? { q: query, before } : { q: query });
       const answer = await fetch(`${page.room.path}search?${asked}`, { signal: this.#asking.signal });
       const told = await answer.json();
-      if (!answer.ok) return this.#show([], { query, words: wordsFor(told) });
+      if (!answer.ok) return this.#show([], { query: "", words: wordsFor(told) });  // Enter asks once more
       const shown = before ? [...this.found.children] : [];
       const rows = [...shown, ...told.found.map((message) => row(message, query))];
       this.#show(rows, { query, words: summary(rows.length, told), next: told.complete ? null : told.looked_to });

@@ -35,6 +35,7 @@ export function settle(popover, bell) {
     if (target.name === "theme") wear(target.value);
   });
   show();
+  popover.querySelector("form").inert = false;  // a choice made before would have been undone by this first showing
 }
 
 const permission = () => ("Notification" in window ? Notification.permission : "none");

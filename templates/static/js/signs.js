@@ -30,6 +30,7 @@ export function* afterOf(view, isMine) {
   }
   if (Object.keys(view.reactions ?? {}).length) yield reactionsOf(view.reactions, isMine);
   if (view.state === "failed") yield tailOf(view);
+  else if (view.words) yield patienceOf(view);
 }
 
 function reactionsOf(reactions, isMine) {
@@ -45,6 +46,13 @@ function reactionsOf(reactions, isMine) {
     row.append(one);
   }
   return row;
+}
+
+/* Why it is still here, though the link is there. */
+function patienceOf({ words }) {
+  const line = element("div", "waits");
+  line.textContent = words;
+  return line;
 }
 
 /* Why it was not sent, and what to do about it. The page listens to the buttons by `data-do`. */
