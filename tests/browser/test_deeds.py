@@ -210,7 +210,7 @@ def test_the_keyboard_does_all_of_it(shared_server: ChatServer, arrive: Arrive) 
         visitor.say(text)
     settled(page, 3)
     page.locator("#chat-log").focus()
-    page.wait_for_function("import('chat/actions').then(() => true)")
+    page.wait_for_function("import('chat/room/actions').then(() => true)")
 
     page.keyboard.press("ArrowUp")
     expect(page.locator(".msg:focus")).to_contain_text("three")

@@ -168,7 +168,7 @@ INSTALL = """async () => {
 }"""
 
 
-@pytest.mark.parametrize(("behind", "state"), [("nothing", "activated"), ("js/frames.js", "redundant")])
+@pytest.mark.parametrize(("behind", "state"), [("nothing", "activated"), ("pages/room.js", "redundant")])
 def test_the_worker_keeps_no_file_of_another_version(
     shared_server: ChatServer, arrive: Arrive, behind: str, state: str
 ) -> None:

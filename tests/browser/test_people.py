@@ -44,7 +44,7 @@ def test_the_page_looks_at_plain_names_as_the_server_does(shared_server: ChatSer
 
     found = page.evaluate(
         """async (names) => {
-        const { markOf } = await import('chat/looks');
+        const { markOf } = (await import('chat/room')).$looks;
         const pairs = names.flatMap((one) => names.filter((other) => one < other).map((other) => [one, other]));
         // Each pair in a room of its own: a word before the name that no other pair has.
         return pairs.filter(([one, other], n) => {

@@ -111,7 +111,7 @@ def test_a_page_that_is_full_still_takes_what_was_asked_for(shared_server: ChatS
 
     held = page.evaluate(
         """async () => {
-        const { Log } = await import('chat/log');
+        const { Log } = (await import('chat/room')).$log;
         const log = new Log({ moved: () => {} });
         const message = (number) => ({ id: `${number}-0`, time: number, message: `line ${number}`, from: 'a' });
         for (let number = 101; number <= 30_000; number++) log.add(message(number));

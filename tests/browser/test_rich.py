@@ -67,7 +67,7 @@ def test_a_host_counts_only_where_an_address_has_it(shared_server: ChatServer, a
 
     shown = page.evaluate(
         """async (labels) => {
-        const { nodesOf } = await import('chat/rich');
+        const { nodesOf } = (await import('chat/room')).$rich;
         return labels.map((label) => nodesOf([['a', 'https://evil.example/x', label]])[0].textContent);
     }""",
         [*masks, *honest],

@@ -64,8 +64,9 @@ export class Outbox {
   /* The entry of *ref*, which the log has: it leaves. */
   settle(ref) {
     const entry = this.#take(ref);
-    if (entry) this.#refusals = 0;
-    if (entry) this.#flush();
+    if (!entry) return undefined;
+    this.#refusals = 0;
+    this.#flush();
     return entry;
   }
 
