@@ -2,7 +2,7 @@
 
 The hub stands between sockets and log. A message goes down (switchboard → wire → hub → store) and comes back up
 (store → hub → rooms → switchboard); nothing takes a short cut, so one instance behaves as ten do. The hub knows no HTTP
-and no database.
+and no database. What is said goes through speech.py.
 
 Everything it does to rooms is synchronous. What must wait (opening a room: doors.py; reading back: catch_up.py) waits
 before or beside that.
@@ -19,35 +19,28 @@ from time import monotonic
 
 import msgspec
 
-from chat_aiohttp import bodies, wire
+from chat_aiohttp import wire
 from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.catch_up import CatchUp
-from chat_aiohttp.changes import Changes
 from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
-from chat_aiohttp.echoes import Echoes
-from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused, Unknown
-from chat_aiohttp.events import DELETE, EDIT, MESSAGE, Draft, Event, EventId, Found, Gap, RoomLine
+from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused
+from chat_aiohttp.events import DELETE, EDIT, Draft, Event, EventId, Found, Gap, RoomLine
 from chat_aiohttp.frames import TEXT
 from chat_aiohttp.gate import Gate, GateRules
 from chat_aiohttp.limits import IntakeRules
 from chat_aiohttp.metrics import Metrics
 from chat_aiohttp.names import person_name
-from chat_aiohttp.order import SenderOrder
 from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.pulse import Pulse
 from chat_aiohttp.rooms import Member, Room, RoomRegistry
+from chat_aiohttp.speech import TYPING_COST, Speech
 from chat_aiohttp.store import Store
 from chat_aiohttp.switchboard import PING_S, Switchboard
 
 log = logging.getLogger(__name__)
 
 LONGEST_SPREAD_MS = 8_000  # of a drain's goodbyes: everybody is back within ten seconds
-OUR_FAULT = frozenset(("log_away", "draining", "held"))
-OUR_FAULT_COST = 0.05  # of a frame that says nothing
-TYPING_COST = 0.5  # of a message: who types for ever can still not flood
-GET_COST = 1.0  # of a message, for up to wire.MAX_GET of them
-
 
 May = Callable[[Member, str, str | None], ChatError | None]
 """The seam for accounts, roles and moderation: may *member* write an event of this kind (events.py) here, about a
@@ -91,7 +84,6 @@ class Hub:
     ) -> None:
         self.store = store
         self.rules = rules
-        self.may = may
         self.draining = False
         self.metrics = Metrics()
         self.gate = Gate(rules.gate, self.metrics)
@@ -112,11 +104,15 @@ class Hub:
         self._pulse = Pulse(self.metrics.lag)
         self._clock = clock
         self._random = random
-        self._order = SenderOrder(store=store)
-        self._echoes = Echoes(self._unheard)
-        self._sends = 0  # so far, by everybody: what was sent before what
-        self._changes = Changes(
-            store=store, switchboard=self.switchboard, may=may, refuse=self._refuse, is_behind=self._order.is_behind
+        self.speech = Speech(
+            store=store,
+            switchboard=self.switchboard,
+            gate=self.gate,
+            metrics=self.metrics,
+            catch_up=self._catch_up,
+            may=may,
+            is_draining=lambda: self.draining,
+            clock=clock,
         )
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
         store.bind(self)
@@ -132,9 +128,7 @@ class Hub:
         self._pulse.stop()
         await self.attendance.stop()
         await self._catch_up.stop()
-        await self._order.stop()
-        await self._changes.stop()
-        self._echoes.stop()
+        await self.speech.stop()
         self.switchboard.stop()
 
     @property
@@ -227,7 +221,7 @@ class Hub:
         room.leave(socket)
         self.metrics.closed(code)
         self.gate.leave(socket.address, room.key)
-        self._order.forget(socket)
+        self.speech.forget(socket)
         self.attendance.changed(room.key)
         self._doors.close_if_empty(room.key)
 
@@ -242,9 +236,9 @@ class Hub:
             if socket.v1:
                 self._obey(socket, wire.decode_v1(payload, self.rules.message_chars))
             else:
-                self.publish(socket, wire.decode_plain(payload, self.rules.message_chars))
+                self.speech.publish(socket, wire.decode_plain(payload, self.rules.message_chars))
         except BadInput as error:
-            self._reject(socket, error, error.ref, self._sends)
+            self.speech.reject(socket, error, error.ref)
         except Exception:
             log.exception("a message could not be handled")
             self.switchboard.close(socket, Close.INTERNAL_ERROR, "the server failed")
@@ -252,96 +246,26 @@ class Hub:
     def _obey(self, member: Member, command: wire.Command) -> None:
         match command:
             case wire.Send():
-                self.publish(member, command)
+                self.speech.publish(member, command)
             case wire.Edit() | wire.Delete() | wire.React():
-                self.change(member, command)
+                self.speech.change(member, command)
             case wire.Typing():
-                if self._pays(member, TYPING_COST):
+                if self.speech.pays(member, TYPING_COST):
                     self.attendance.typing(member)
-            case wire.Get(ids):
-                if self._pays(member, GET_COST):
-                    self._changes.get(member, ids)
+            case wire.Get():
+                self.speech.get(member, command)
             case wire.Ping():
                 self.switchboard.charge(member)
                 self.switchboard.send(member, wire.PONG)
             case wire.Rename(name):
                 # As dear as a message, to the room too: everybody in it is looked at.
                 if (too_fast := self.gate.speak(member, self._clock())) is not None:
-                    self._reject(member, too_fast, None, self._sends)
+                    self.speech.reject(member, too_fast, None)
                 else:
                     self.rename(member, name)
             case wire.History():
                 self.switchboard.charge(member)
                 self._catch_up.page(member, command)
-
-    def publish(self, member: Member, send: wire.Send) -> None:
-        """Give *send* to the room's log. Its outcome comes as its echo, an ack or an error to *member*. Never waits."""
-        ref = send.ref
-        self._sends += 1
-        if (error := self.may(member, MESSAGE, None) or self._hindrance(member, ref)) is not None:
-            self._reject(member, error, ref, self._sends)
-            return
-        room = member.room
-        self.metrics.messages_in += 1
-        self.store.append(
-            Draft(
-                room.key,
-                room.title,
-                MESSAGE,
-                bodies.message_body(send.message, member.id, member.name, ref, send.reply),
-                session=member.session,
-                ref=ref,
-                digest=bodies.send_digest(send) if ref is not None else b"",
-                owner=member,
-                number=self._sends,
-            )
-        )
-
-    def change(self, member: Member, change: wire.Change) -> None:
-        """Give *change* to the room's log, if *member* may make it. Its outcome comes as a send's does. Never waits."""
-        self._sends += 1
-        if (error := self._hindrance(member, change.ref)) is not None:
-            self._reject(member, error, change.ref, self._sends)
-        else:
-            self._changes.take(member, change, self._sends)
-
-    def _hindrance(self, member: Member, ref: str | None) -> ChatError | None:
-        """Why *member* may not write now; None: it may."""
-        if member.held is not None and self._order.holds(member, ref):
-            return Refused("held", "A message before this one was refused. Send that one again first.")
-        if self.draining:
-            return Refused("draining", "This server is restarting. Send again with the same ref where you come back.")
-        if self.store.away is not None:
-            return Refused("log_away", "The room's log does not answer. Send again with the same ref.")
-        if (too_fast := self.gate.speak(member, self._clock())) is not None:
-            return too_fast
-        if member.held is not None:
-            self._order.release(member)
-        return None
-
-    def _reject(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
-        """Refuse what never reached the log: it counts as a frame that says nothing, and for little if that is our
-        fault: whoever has much to send and does as the protocol says sends it again and again."""
-        self._refuse(member, error, ref, number)
-        self.switchboard.charge(member, OUR_FAULT_COST if error.code in OUR_FAULT else 1)
-
-    def _pays(self, member: Member, cost: float) -> bool:
-        """Whether *member* can pay for what is met with silence if it can't."""
-        now = self._clock()
-        if self.gate.own(member, now).take(cost, now):
-            return True
-        self.switchboard.charge(member)
-        return False
-
-    def _refuse(self, member: Member, error: ChatError, ref: str | None, number: int) -> None:
-        self.metrics.refusals[error.code] += 1
-        if not member.is_open:
-            return  # gone and forgotten: whoever is held from now on would be kept for ever
-        if ref is not None and error.retryable:
-            self._order.hold(member, ref, number)
-        elif ref is not None:
-            self._order.give_up(member, ref)
-        self.switchboard.send(member, wire.error_frame(error, ref, v1=member.v1))
 
     def rename(self, member: Member, name: str) -> None:
         """From now on *member* is called *name*, in all its tabs here: a person has one name."""
@@ -362,39 +286,8 @@ class Hub:
         self.registry.deliver(events)
 
     def settled(self, drafts: Sequence[Draft]) -> None:
-        """Answer those whose send was refused or a repeat; the echo answers the others, if it comes."""
-        stored: list[Draft] = []
-        for draft in drafts:
-            if draft.error is not None or draft.repeated:
-                self._answer(draft)
-            else:
-                stored.append(draft)
-        if stored:
-            self._echoes.expect(stored)
-
-    def _unheard(self, draft: Draft, error: Unknown) -> None:
-        draft.error = error
-        self._answer(draft)
-
-    def _answer(self, draft: Draft) -> None:
-        member = draft.owner
-        if not isinstance(member, Member) or not member.is_open:
-            return  # gone: it will come back and send again
-        if draft.error is not None:
-            self._refuse(member, draft.error, draft.ref, draft.number)
-        elif member.v1:
-            self.switchboard.send(member, wire.ack_frame(str(draft.ref), draft.id))
-        else:
-            self._repeat(member, draft)
-
-    def _repeat(self, member: Member, draft: Draft) -> None:
-        # A plain client resumes after the last id it was sent: told of this one before its turn, it would skip what
-        # lies between. If it is still to come, its turn is the answer.
-        frame = wire.message_frame(draft.id, draft.body)
-        if member in member.room.arriving:
-            self._catch_up.answer_after(member, draft.id, frame)
-        elif not member.room.will_send(member, draft.id):
-            self.switchboard.send(member, frame)
+        """Answer the senders of *drafts*."""
+        self.speech.settled(drafts)
 
     def signalled(self, room: str, body: bytes) -> None:
         """Presence or typing."""
@@ -425,7 +318,7 @@ class Hub:
         """Settle what is under way, then send everybody away, to come back spread out. Ends within *deadline_s*."""
         self.draining = True
         ends = self._clock() + deadline_s
-        await self._changes.drain()
+        await self.speech.drain()
         await self.store.drain()
         await asyncio.sleep(0)  # what has just settled reaches its members before the goodbye
         members = [member for room in self.registry.rooms() for member in room.members()]

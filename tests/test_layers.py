@@ -48,6 +48,7 @@ FLOORS = {
         "order",
         "paging",
         "shared_reads",
+        "speech",
     ),
     "configuration": ("config", "settings"),
     "L4 what hangs on the application": ("assets", "keys", "logs", "proxies", "systemd"),

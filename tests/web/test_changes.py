@@ -378,7 +378,7 @@ async def test_nothing_is_kept_of_who_left_while_its_changes_were_refused(
         while server.hub.metrics.refusals.total() < count:
             await asyncio.sleep(0.001)
 
-    assert not server.hub._order._refused
+    assert not server.hub.speech._order._refused
 
 
 async def test_a_refused_change_may_come_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -254,7 +254,7 @@ async def test_whoever_is_too_fast_is_told_to_wait_and_nothing_overtakes(
 ) -> None:
     server = await serve(Config(limits=LimitsTable(messages_per_second=1.0, message_burst=2)))
     now = 1000.0
-    server.hub._clock = lambda: now
+    server.hub._clock = server.hub.speech._clock = lambda: now
     member = await server.v1()
 
     for number in range(4):
@@ -299,7 +299,7 @@ async def test_a_drain_sends_everybody_away_to_come_back_later(server: Server) -
     plain, v1 = await server.plain(), await server.v1()
     room = server.hub.registry.get("lobby")
     assert room is not None
-    server.hub.publish(next(iter(room.plain)), Send("last words"))
+    server.hub.speech.publish(next(iter(room.plain)), Send("last words"))
 
     draining = asyncio.ensure_future(server.hub.drain(DEADLINE_S))
     assert (await plain.get())["message"] == "last words"
