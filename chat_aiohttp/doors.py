@@ -31,6 +31,7 @@ class Doors:
         self._waiting: dict[str, int] = {}  # room key -> handshakes under way: an empty room is kept for them
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._early: dict[str, list[Event]] = {}
+        self._torn: set[str] = set()  # rooms about to open whose log lost something meanwhile
 
     @asynccontextmanager
     async def stand_at(self, key: str, title: str) -> AsyncIterator[Room]:
@@ -61,6 +62,11 @@ class Doors:
                 if early is not None:
                     early.append(event)
 
+    def lost(self, key: str) -> None:
+        """The log of room *key* lost something. If the room is about to open, where it begins may be wrong by now."""
+        if key in self._early:
+            self._torn.add(key)
+
     async def _open(self, key: str, title: str) -> Room:
         task = self._opening.get(key)
         if task is None:
@@ -75,6 +81,8 @@ class Doors:
             position = await self._store.attach(key)
             known_as = await self._store.title(key)
             rosters = await self._store.leases(key)
+            if key in self._torn:
+                raise Refused("busy", "This room's log has just lost something. Come back in a moment.")
             if len(self._early[key]) > EARLY_EVENTS:
                 raise Refused("busy", "This room is too busy to be opened just now. Come back in a moment.")
         except BaseException:
@@ -90,6 +98,7 @@ class Doors:
             return room
         finally:
             del self._opening[key], self._early[key]
+            self._torn.discard(key)
 
 
 def _retrieve(task: asyncio.Task[Room]) -> None:

@@ -298,6 +298,7 @@ class Hub:
         if (found := self.registry.get(room)) is not None:
             self.metrics.gaps += 1
             found.restart(gap.position, wire.gap_frame(gap, v1=True), wire.gap_frame(gap, v1=False))
+        self._doors.lost(room)
 
     # -- beside the rooms
 

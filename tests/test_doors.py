@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from chat_aiohttp.errors import Refused
-from chat_aiohttp.events import EventId
+from chat_aiohttp.events import NOTHING, EventId, Gap
 from chat_aiohttp.hub import Hub, HubRules
 from chat_aiohttp.store.memory import MemoryStore
 
@@ -99,6 +99,24 @@ async def test_a_room_that_cannot_be_opened_is_refused_and_opened_the_next_time(
     store.is_away = False
     async with hub.door("lobby", "Lobby") as room:
         assert room is hub.registry.get("lobby")
+
+
+async def test_a_room_whose_log_loses_something_while_it_opens_is_opened_anew(hub: Hub, store: Slow) -> None:
+    """Opened where its log ended before, it would take what is said next, with the same ids, for known."""
+
+    async def come() -> None:
+        async with hub.door("lobby", "Lobby"):
+            raise AssertionError("its position is of before the loss")
+
+    coming = asyncio.create_task(come())
+    await asyncio.wait_for(store.asked.wait(), 5)
+    hub.gap("lobby", Gap(after=EventId(5, 0), position=NOTHING, reason="lost"))
+    store.let.set()
+
+    with pytest.raises(Refused, match="lost something"):
+        await coming
+    async with hub.door("lobby", "Lobby") as room:
+        assert room.position == NOTHING
 
 
 async def test_whoever_waits_at_the_door_when_a_drain_begins_is_refused(hub: Hub, store: Slow) -> None:
