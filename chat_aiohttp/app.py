@@ -24,7 +24,7 @@ from chat_aiohttp.limits import IntakeRules, Rate
 from chat_aiohttp.proxies import Proxies
 from chat_aiohttp.routes import add_routes
 from chat_aiohttp.store import Retention, Store
-from chat_aiohttp.web import middlewares, pages, rooms, search
+from chat_aiohttp.web import middlewares, pages, rooms, search, unread
 
 _DAY_S = 86_400
 _REQUEST_BYTES = 65_536
@@ -46,6 +46,7 @@ def create_app(
     pages.setup(app)
     rooms.setup(app)
     search.setup(app)
+    unread.setup(app)
     add_routes(app)
     return app
 

@@ -100,6 +100,8 @@ class LimitsTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address_message_burst: Burst = 2000
     address_searches_per_second: PerSecond = 1.0
     address_search_burst: Burst = 20
+    address_counts_per_second: PerSecond = 10.0
+    address_count_burst: Burst = 500
     room_members: UpTo = 0
     room_messages_per_second: PerSecond = 200.0
     room_message_burst: Burst = 1000

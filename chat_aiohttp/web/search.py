@@ -7,7 +7,6 @@ with `before=`. Each address has an allowance of searches, since one of them rea
 from __future__ import annotations
 
 from math import ceil
-from time import monotonic
 from typing import Any, Final
 
 import msgspec
@@ -16,18 +15,20 @@ from aiohttp import web
 from chat_aiohttp import keys, wire
 from chat_aiohttp.errors import BadInput, ChatError, Limited, NotAName, Refused
 from chat_aiohttp.events import Found, parse_id
-from chat_aiohttp.limits import Buckets, Rate
+from chat_aiohttp.limits import Rate
 from chat_aiohttp.names import room_key
+from chat_aiohttp.web.allowance import Allowance
 
 LIMIT: Final = 30  # messages of one answer
 
-SEARCHES: Final = web.AppKey("SEARCHES", Buckets)
+SEARCHES: Final = web.AppKey("SEARCHES", Allowance)
 
 
 def setup(app: web.Application) -> None:
     """Give every address its allowance. Needs CONFIG."""
     limits = app[keys.CONFIG].limits
-    app[SEARCHES] = Buckets(Rate(limits.address_searches_per_second, limits.address_search_burst))
+    rate = Rate(limits.address_searches_per_second, limits.address_search_burst)
+    app[SEARCHES] = Allowance(rate, "searching_too_fast", "Too many searches.")
 
 
 async def search(request: web.Request) -> web.Response:
@@ -49,15 +50,8 @@ async def _found(request: web.Request) -> Found:
     key, _ = room_key(request.match_info["room"])
     before = request.query.get("before")
     cursor = parse_id(before) if before is not None else None
-    _pay(request)
+    request.app[SEARCHES].pay(request)
     return await request.app[keys.HUB].search(key, request.query.get("q", ""), cursor, LIMIT)
-
-
-def _pay(request: web.Request) -> None:
-    address = request.app[keys.PROXIES].network(request)
-    if address is not None and (wait := request.app[SEARCHES].take(address, monotonic())):
-        request.app[keys.HUB].metrics.limits["searching_too_fast"] += 1
-        raise Limited("searching_too_fast", f"Too many searches. Try again in {ceil(wait)} s.", wait)
 
 
 def _as_json(found: Found) -> bytes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
 import pytest
 
+from chat_aiohttp.config import Config, LimitsTable
 from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import NOTHING
 from tests.web.chat_client import Server
@@ -49,6 +51,19 @@ async def test_what_cannot_be_answered_is_refused_with_the_reason(
 
     assert status == 400
     assert words in str(said)
+
+
+async def test_an_address_has_an_allowance_of_questions(serve: Callable[..., Awaitable[Server]]) -> None:
+    server = await serve(Config(limits=LimitsTable(address_counts_per_second=0.001, address_count_burst=2)))
+    far, farther = ({"X-Forwarded-For": f"192.0.2.{number}"} for number in (7, 8))
+    for status in (200, 200, 429):
+        async with server.client.get("/chat/unread?lobby=0-0", headers=far) as answer:
+            assert answer.status == status
+
+    assert int(answer.headers["Retry-After"]) > 1
+    assert server.hub.metrics.limits == {"counting_too_fast": 1}
+    async with server.client.get("/chat/unread?lobby=0-0", headers=farther) as answer:
+        assert answer.status == 200
 
 
 async def test_without_a_log_nothing_is_said_to_be_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
