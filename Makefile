@@ -62,7 +62,7 @@ faults: .venv/.test ## Redis killed, cut off, trimmed, flushed, frozen, at full 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots
 
-frames: .venv/.test chromium ## how late a key is answered in a busy room, and how smoothly a long one scrolls
+frames: .venv/.test chromium ## how soon a room is live, how late a key is answered in a busy one, how smoothly a long one scrolls
 	@.venv/bin/python -m tests.browser.frames
 
 dist: .venv/.test ## build the sdist and the wheel into dist/

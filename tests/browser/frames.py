@@ -1,5 +1,6 @@
-"""Measures what a reader feels: how late a key is answered while 200 messages a second come in, and how long frames
-take while ten thousand messages are scrolled through. `python -m tests.browser.frames`, or `make frames`.
+"""Measures what a reader feels: how soon a room is live, how late a key is answered while 200 messages a second come
+in, and how long frames take while ten thousand messages are scrolled through. `python -m tests.browser.frames`, or
+`make frames`.
 
 Input delay is from the moment the key was pressed (the event's own time stamp) to the page's listener; painted is to
 the end of the frame after it. Both depend on the machine and on what else it does; the page's own part is what its main
@@ -17,13 +18,14 @@ import time
 from pathlib import Path
 
 import aiohttp
-from playwright.async_api import CDPSession, Page, async_playwright
+from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.library import LONG, write
 
 RATE, SECONDS, SENDERS = 200, 10, 20
 KEY_EVERY_S = 0.06
+VISITS = 15
 
 MEASURE = """() => {
     window.keys = []; window.frames = [];
@@ -34,6 +36,13 @@ MEASURE = """() => {
     let last = performance.now();
     requestAnimationFrame(function turn(now) { frames.push(now - last); last = now; requestAnimationFrame(turn); });
 }"""
+
+OPENED = """addEventListener('DOMContentLoaded', () => {
+    const state = document.getElementById('people-toggle');
+    const look = () => { if (state.dataset.state === 'live') window.liveAt ??= performance.now(); };
+    new MutationObserver(look).observe(state, { attributes: true });
+    look();
+})"""
 
 SCROLL = """async () => {
     const log = document.getElementById('chat-log');
@@ -58,6 +67,7 @@ async def main() -> None:
             async with async_playwright() as playwright:
                 path = os.environ.get("CHROMIUM") or shutil.which("chromium")
                 browser = await playwright.chromium.launch(executable_path=path)
+                await _opening(browser, server)
                 page = await browser.new_page(viewport={"width": 1100, "height": 700})
                 await _typing(page, server, None)
                 await _typing(page, server, RATE)
@@ -65,6 +75,23 @@ async def main() -> None:
                 await browser.close()
         finally:
             server.stop()
+
+
+async def _opening(browser: Browser, server: ChatServer) -> None:
+    """From the click to a live room: by browsers that were never here, and again by the same."""
+    times: dict[str, list[float]] = {"never here": [], "again": []}
+    for visit in range(VISITS):
+        context = await browser.new_context()
+        await context.add_init_script(OPENED)
+        page = await context.new_page()
+        for found in times.values():
+            await page.goto(server.room(f"opened {visit}"))
+            await page.wait_for_function("() => window.liveAt")
+            found.append(await page.evaluate("() => window.liveAt"))
+        await context.close()
+    for which, found in times.items():
+        print(f"a room is live, {which}, {VISITS} visits")
+        print(f"  after ms        {_quantiles(found)}")
 
 
 async def _enter(page: Page, server: ChatServer, room: str) -> None:
