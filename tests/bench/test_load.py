@@ -272,7 +272,7 @@ async def test_a_second_message_in_a_frame_where_the_last_frame_had_its_first_hi
 async def test_latency_is_what_the_server_took(load: Path) -> None:
     window = (await run(load, honest, delay_s=0.06))["window"]
 
-    assert 59 < window["p50_ms"] < 90
+    assert 59 < window["p50_ms"] < 240  # beside other tests; a wrong unit is further away
 
 
 async def test_a_server_that_stalls_cannot_hide_it(load: Path) -> None:

@@ -278,7 +278,7 @@ def test_what_has_to_wait_says_why_until_it_is_said(shared_server: ChatServer, a
         link.on_message(said)
 
     visitor.page.route_web_socket("**/ws/chat/**", away)
-    page = visitor.enter("away")
+    page = visitor.enter("waiting")
     visitor.say("first")
     visitor.say("second")
 

@@ -96,7 +96,7 @@ def test_the_composer_stays_in_sight_over_a_phones_keyboard(shared_server: ChatS
     visitor = arrive(shared_server, **PHONE)
     page = visitor.page
     page.add_init_script("Object.defineProperty(visualViewport, 'height', { get: () => window.seen ?? innerHeight })")
-    visitor.enter("keyboard")
+    visitor.enter("a phone's keyboard")
     for number in range(30):
         visitor.say(f"line {number}")
     expect(page.locator(".msg.pending")).to_have_count(0)
@@ -133,7 +133,7 @@ def _small(page: Page) -> list[str]:
 
 
 def test_offline_the_worker_says_so_and_keeps_no_page(sqlite_server: ChatServer, arrive: Arrive) -> None:
-    visitor = arrive(sqlite_server)
+    visitor = arrive(sqlite_server, service_workers="allow")
     visitor.expected += ["status of 504", "net::ERR"]
     page = visitor.enter("installed")
     visitor.say("nobody's to keep")
@@ -187,7 +187,7 @@ def test_the_worker_keeps_no_file_of_another_version(
                 self.end_headers()
                 self.wfile.write(body)
 
-    visitor = arrive(shared_server, bypass_csp=True)
+    visitor = arrive(shared_server, bypass_csp=True, service_workers="allow")
     with _serving(Proxy) as address:
         visitor.faults = _Forgiving(address)
         visitor.page.goto(f"{address}/offline")

@@ -21,7 +21,9 @@ class Visitor:
         self.server = server
         self.faults: list[str] = []
         self.expected = list(_BROKEN_LINK)
-        self.context = browser.new_context(**{"viewport": {"width": 1100, "height": 700}, "locale": "en-US", **context})
+        # Without the worker, which would fetch all of the shell for each visitor; its own tests allow it.
+        usual = {"viewport": {"width": 1100, "height": 700}, "locale": "en-US", "service_workers": "block"}
+        self.context = browser.new_context(**{**usual, **context})
         self.page = self.window()
 
     def window(self) -> Page:

@@ -30,6 +30,7 @@ RESUMES = int(os.environ.get("FAULTS_RESUMES", "600"))
 FROZEN_S = float(os.environ.get("FAULTS_FROZEN_S", "3"))
 SEED = int(os.environ.get("FAULTS_SEED", "1"))
 IS_FULL = FROZEN_S >= 30  # the machine is ours: then times are looked at, too
+LATE_S = 1.0  # as late as the short form may be beside other tests, which have the cores as well
 
 SENDERS = 8
 ROOMS_AT_ONCE = 20
@@ -235,7 +236,7 @@ async def test_frozen_redis_makes_the_server_not_ready_and_nothing_else(server: 
 
         answers.sort()
         p99_ms = answers[len(answers) * 99 // 100] * 1000
-        assert noticed <= AWAY_WITHIN_S
+        assert noticed <= AWAY_WITHIN_S + (0 if IS_FULL else LATE_S)
         assert sorted(text for _, text in reader.heard) == sorted(text for words in said_by for text in words)
         assert not any(client.gaps for client in clients)
         async with asyncio.timeout(20):

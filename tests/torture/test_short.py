@@ -1,4 +1,4 @@
-"""The torture run itself, in small: a few seconds of faults on each store, and three broken servers it must convict."""
+"""The torture run itself, in small: a few seconds of faults on each store, and two broken servers it must convict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.torture.stage import kinds_of
 async def test_every_promise_is_kept_under_faults(store: str, tmp_path: Path) -> None:
     if store == VALKEY:
         need(VALKEY)
-    settings = Settings(seed=7, seconds=9.0, store=store, out=tmp_path, rooms=8, members=4, rate=10.0, lossy=2)
+    settings = Settings(seed=7, seconds=7.0, store=store, out=tmp_path, rooms=8, members=4, rate=10.0, lossy=2)
 
     outcome = await torture(settings)
 
@@ -29,9 +29,7 @@ async def test_every_promise_is_kept_under_faults(store: str, tmp_path: Path) ->
     assert write(outcome).read_text().startswith("every promise was kept")
 
 
-@pytest.mark.parametrize(
-    "name", ["a delivery is skipped", "a resume begins one too early", "a failed commit is taken for a good one"]
-)
+@pytest.mark.parametrize("name", ["a delivery is skipped", "a failed commit is taken for a good one"])
 async def test_a_broken_server_is_convicted(name: str, tmp_path: Path) -> None:
     findings = await convict(name, tmp_path, seconds=4.0)
 
