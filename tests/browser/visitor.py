@@ -11,7 +11,12 @@ from playwright.sync_api import Browser, Page, Request, expect
 from tests.browser.chat_server import ChatServer
 
 # A connection that was cut says so on the console, whatever the page does about it.
-_BROKEN_LINK = ("WebSocket connection to", "ERR_CONNECTION_REFUSED", "ERR_INTERNET_DISCONNECTED")
+_BROKEN_LINK = (
+    "WebSocket connection to",
+    "Service Worker registration blocked",
+    "ERR_CONNECTION_REFUSED",
+    "ERR_INTERNET_DISCONNECTED",
+)
 
 
 class Visitor:
