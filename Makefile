@@ -58,6 +58,7 @@ torture-mutants: .venv/.test ## servers broken on purpose: the torture run must 
 faults: .venv/.test ## Redis killed, cut off, trimmed, flushed, frozen, at full size: some 10 minutes
 	@FAULTS_KILLS=100 FAULTS_PUBLISHES=10000 FAULTS_GAPS=1000 FAULTS_RESUMES=100000 FAULTS_FROZEN_S=30 \
 	  .venv/bin/python -m pytest -q -s -o faulthandler_timeout=1500 tests/store/test_redis_proofs.py
+	@FAULTS_KINDS=both .venv/bin/python -m pytest -q tests/store/test_redis_faults.py tests/store/test_redis_failover.py
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
 	@.venv/bin/python -m tests.browser.screenshots

@@ -12,7 +12,7 @@ from tests.servers import start_server
 
 SENDERS = 20
 EACH = 30
-KILLS = 3
+KILLS = 2
 
 
 async def test_sqlite_a_server_killed_under_load_loses_and_doubles_nothing(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from chat_aiohttp.errors import CannotStart
 from chat_aiohttp.store import redis_servers
 from chat_aiohttp.store.redis_urls import servers_at
-from tests.servers import REDIS, VALKEY, Proxy
+from tests.servers import FAULTY, Proxy
 from tests.store.listener import ids, message, texts
 from tests.store.redis_clusters import Watched, until, watched
 from tests.store.redis_sides import Open, faults, key, said, when
 
 
-@pytest.fixture(params=[VALKEY, REDIS])
+@pytest.fixture(params=FAULTY)
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Watched]:
     with watched(tmp_path, request.param) as servers:
         yield servers

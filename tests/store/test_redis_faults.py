@@ -13,9 +13,12 @@ from chat_aiohttp.events import NOTHING, Draft
 from chat_aiohttp.store import APPEND_DEADLINE_S, AWAY_WITHIN_S
 from chat_aiohttp.store.redis_gather import GATHERED_ITEMS
 from chat_aiohttp.store.redis_streams import RedisStore
-from tests.servers import Proxy, Server
+from tests.servers import FAULTY, Proxy, Server
 from tests.store.listener import ids, message, texts
 from tests.store.redis_sides import Open, faults, key, said, when
+
+pytestmark = pytest.mark.parametrize("server", FAULTY, indirect=True)
+
 
 # -- what was lost is announced
 
