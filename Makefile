@@ -55,9 +55,9 @@ torture: .venv/.test ## faults under load for MINUTES= (10), from SEED= (1), on 
 torture-mutants: .venv/.test ## servers broken on purpose: the torture run must convict every one
 	@.venv/bin/python -m tests.torture.mutants
 
-faults: .venv/.test ## Redis killed, cut off, trimmed, flushed, frozen, at full size: some 10 minutes
+faults: .venv/.test ## servers and Redis killed 100 times; Redis cut off, trimmed, flushed, frozen, at full size: some 15 minutes
 	@FAULTS_KILLS=100 FAULTS_PUBLISHES=10000 FAULTS_GAPS=1000 FAULTS_RESUMES=100000 FAULTS_FROZEN_S=30 \
-	  .venv/bin/python -m pytest -q -s -o faulthandler_timeout=1500 tests/store/test_redis_proofs.py
+	  .venv/bin/python -m pytest -q -s -o faulthandler_timeout=1500 tests/store/test_redis_proofs.py tests/integration/test_kill.py
 	@FAULTS_KINDS=both .venv/bin/python -m pytest -q tests/store/test_redis_faults.py tests/store/test_redis_failover.py
 
 screenshots: .venv/.test chromium ## draw docs/screenshots anew
