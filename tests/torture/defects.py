@@ -11,14 +11,14 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, NamedTuple
 
-from chat_aiohttp import bodies, wire
+from chat_aiohttp import bodies, shared_reads, wire
 from chat_aiohttp.catch_up import CatchUp
 from chat_aiohttp.events import Draft, Event, EventId
 from chat_aiohttp.hub import Hub
 from chat_aiohttp.order import SenderOrder
 from chat_aiohttp.rooms import Member, Room, RoomRegistry
 from chat_aiohttp.shared_reads import View
-from chat_aiohttp.store import redis_append, redis_streams
+from chat_aiohttp.store import redis_append, redis_section
 from chat_aiohttp.store.local import RecentRefs
 from chat_aiohttp.store.redis_follow import Follower
 from chat_aiohttp.store.redis_link import Script
@@ -166,9 +166,10 @@ def a_drain_acknowledges_what_it_drops() -> None:
     patch(Hub, "drain", drain)
 
 
-@defect("redis", frozenset(("room deleted", "room cut short")), "lost")
+@defect("redis", LINES | {"room deleted", "room cut short"}, "lost")
 def gaps_are_swallowed() -> None:
-    patch(wire, "gap_frame", lambda old, gap, *, v1: b"")
+    for module in (wire, shared_reads):
+        patch(module, "gap_frame", lambda old, gap, *, v1: b"")
 
 
 @defect("redis", frozenset(("redis connections cut", "redis connections stalled", "redis killed")), "lost")
@@ -196,7 +197,7 @@ def a_follower_comes_back_at_the_end() -> None:
 def redis_forgets_refs() -> None:
     source = TURN.source.decode()
     assert "if seen then" in source
-    for module in (redis_append, redis_streams):
+    for module in (redis_append, redis_section):
         vars(module)["TURN"] = Script(source.replace("if seen then", "if false then"))
 
 
