@@ -1,6 +1,7 @@
 /* Where one types. Enter sends, Shift+Enter breaks the line, and an Enter that ends a composition (Chinese, Japanese,
    Korean) does neither. Grows with the text, up to a part of the screen. */
 
+import { grow } from "chat/grow";
 import { page, say } from "chat/words";
 
 const TYPING_MS = 3_000;  // tell others at most this often
@@ -21,7 +22,7 @@ export class Composer {
     input.addEventListener("input", () => this.#typed());
     document.addEventListener("keydown", (event) => this.#catch(event));
     if (!page.embed) input.focus({ preventScroll: true });  // a frame takes nothing from the page around it
-    this.#grow();
+    grow(this.input);
     this.#count();
   }
 
@@ -49,7 +50,7 @@ export class Composer {
   }
 
   #typed() {
-    this.#grow();
+    grow(this.input);
     this.draft.keep(this.input.value);
     this.#complete();
     this.#count();
@@ -81,12 +82,6 @@ export class Composer {
   /* By how many characters *text* is too long. */
   over(text) {
     return Math.max(0, -this.#left(text));
-  }
-
-  #grow() {
-    if (CSS.supports("field-sizing", "content")) return;  // then the style sheet does it
-    this.input.style.height = "auto";
-    this.input.style.height = `${this.input.scrollHeight}px`;
   }
 
   /* Someone reads, then simply types: the letters belong here. */

@@ -1,5 +1,6 @@
 /* Editing a message where it stands, and asking once more before it is deleted. */
 
+import { grow } from "chat/grow";
 import { say } from "chat/words";
 
 /* *done* gets the new text if it is another one and not *over* the limit, which *notice* says; *end* is told when it is
@@ -38,13 +39,8 @@ export function editor(row, item, { over, notice, done, end }) {
   row.querySelector(".text").after(form);
   input.focus();
   input.setSelectionRange(input.value.length, input.value.length);
-  const grow = () => {
-    if (CSS.supports("field-sizing", "content")) return;  // then the style sheet does it
-    input.style.height = "auto";
-    input.style.height = `${input.scrollHeight}px`;
-  };
-  input.addEventListener("input", grow);
-  grow();
+  input.addEventListener("input", () => grow(input));
+  grow(input);
   row.scrollIntoView({ block: "nearest" });
 }
 
