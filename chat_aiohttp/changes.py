@@ -37,7 +37,10 @@ _KINDS: Final = {wire.Edit: EDIT, wire.Delete: DELETE, wire.React: REACTION}
 
 
 class May(Protocol):
-    """Says why a member may not write an event of this kind about a message of this author; None: it may."""
+    """The seam for accounts, roles and moderation: may *member* write an event of this kind (events.py) here, about a
+    message of this author (a public id; None for a new message)? None: it may; else why not, which its sender is told.
+    Asked for each event before any limit, synchronously: it must not wait, so whoever keeps roles elsewhere has them at
+    hand by the time a member enters."""
 
     def __call__(self, member: Member, kind: str, author: str | None, /) -> ChatError | None: ...
 

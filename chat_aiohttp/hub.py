@@ -22,6 +22,7 @@ import msgspec
 from chat_aiohttp import wire
 from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.catch_up import CatchUp
+from chat_aiohttp.changes import May
 from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
 from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused
@@ -41,12 +42,6 @@ from chat_aiohttp.switchboard import PING_S, Switchboard
 log = logging.getLogger(__name__)
 
 LONGEST_SPREAD_MS = 8_000  # of a drain's goodbyes: everybody is back within ten seconds
-
-May = Callable[[Member, str, str | None], ChatError | None]
-"""The seam for accounts, roles and moderation: may *member* write an event of this kind (events.py) here, about a
-message of this author (a public id; None for a new message)? None: it may; else why not, which its sender is told.
-Asked for each event before any limit, synchronously: it must not wait, so whoever keeps roles elsewhere has them at
-hand by the time a member enters."""
 
 
 def everybody_may(member: Member, kind: str, author: str | None) -> ChatError | None:
@@ -163,8 +158,8 @@ class Hub:
         address: bytes | None = None,
     ) -> Member:
         """A connection that is about to enter *room*, without a wait in between. Raises Refused when a drain has begun
-        while it stood at the door: its goodbyes would have passed it by. *may_change*: whether its
-        session gives a right to edit or delete what it says."""
+        while it stood at the door: its goodbyes would have passed it by. *may_change*: whether its session gives a
+        right to edit or delete what it says."""
         self._check_open()
         return Member(
             room=room, session=session, public_id=who, name=name, v1=v1, may_change=may_change, address=address

@@ -8,7 +8,7 @@ by its echo, an ack or an error. What was refused and will come again holds back
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from chat_aiohttp import bodies, wire
 from chat_aiohttp.catch_up import CatchUp
@@ -29,12 +29,6 @@ TYPING_COST: Final = 0.5  # of a message: who types for ever can still not flood
 GET_COST: Final = 1.0  # of a message, for up to wire.MAX_GET of them
 
 
-class IsDraining(Protocol):
-    """Says whether this process takes nothing more."""
-
-    def __call__(self) -> bool: ...
-
-
 class Speech:
     """What is under way between this process' members and the log."""
 
@@ -47,7 +41,7 @@ class Speech:
         metrics: Metrics,
         catch_up: CatchUp,
         may: May,
-        is_draining: IsDraining,
+        is_draining: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
         self._store = store
