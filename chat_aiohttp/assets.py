@@ -97,7 +97,13 @@ class Assets:
 
 def _load(root: Path) -> list[Asset]:
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return [_asset(path.relative_to(root).as_posix(), path.read_bytes()) for path in files]
+    return [_asset(path.relative_to(root).as_posix(), _bare(path)) for path in files]
+
+
+def _bare(path: Path) -> bytes:
+    """What stands in *path*, without its comments."""
+    body = path.read_bytes()
+    return _COMMENT.sub(b"", body) if path.suffix in (".css", ".js") else body
 
 
 def _pages(files: Mapping[str, Asset]) -> list[Asset]:
@@ -116,8 +122,6 @@ def _asset(path: str, body: bytes) -> Asset:
     suffix = Path(path).suffix
     if suffix not in _TYPES:
         raise ValueError(f"templates/static/{path}: no content type is known for “{suffix}”; add it to assets.py")
-    if suffix in (".css", ".js"):
-        body = _COMMENT.sub(b"", body)
     # mtime=0: the same content packs to the same bytes on every instance.
     packed = gzip.compress(body, 9, mtime=0)
     return Asset(path, sha256(body).hexdigest()[:12], _TYPES[suffix], body, packed if len(packed) < len(body) else None)
