@@ -6,13 +6,12 @@ about anybody and an unlisted room stays unlisted: an answer is only about rooms
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Final
 
 from aiohttp import web
 
 from chat_aiohttp import keys, names
-from chat_aiohttp.errors import BadInput, Limited, NotAName
+from chat_aiohttp.errors import BadInput, NotAName
 from chat_aiohttp.events import EventId, parse_id
 from chat_aiohttp.limits import Rate
 from chat_aiohttp.web.allowance import Allowance
@@ -32,15 +31,13 @@ def setup(app: web.Application) -> None:
 
 async def unread(request: web.Request) -> web.Response:
     """{"rooms": {name: count}}, under the names that were asked for; a count of 100 is 100 or more. 400 for more than
-    50 rooms, a name that can't be a room's or an id that can't be one; 429 with Retry-After; 503 while the log is
+    50 rooms, a name that can't be a room's or an id that can't be one. Raises Limited, and Refused while the log is
     away."""
     try:
         asked = _asked(request)
         request.app[COUNTS].pay(request)
     except (BadInput, NotAName) as error:
         raise web.HTTPBadRequest(text=error.words) from None
-    except Limited as error:
-        raise web.HTTPTooManyRequests(text=error.words, headers={"Retry-After": str(ceil(error.wait_s))}) from None
     counts = await request.app[keys.HUB].unread(dict(asked.values()), COUNTED)
     found = {name: counts[key] for name, (key, _) in asked.items()}
     return web.json_response({"rooms": found}, headers={"Cache-Control": "no-store"})

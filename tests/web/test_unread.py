@@ -61,6 +61,7 @@ async def test_an_address_has_an_allowance_of_questions(serve: Callable[..., Awa
             assert answer.status == status
 
     assert int(answer.headers["Retry-After"]) > 1
+    assert answer.headers["X-Error-Code"] == "counting_too_fast"
     assert server.hub.metrics.limits == {"counting_too_fast": 1}
     async with server.client.get("/chat/unread?lobby=0-0", headers=farther) as answer:
         assert answer.status == 200
