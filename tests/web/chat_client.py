@@ -107,3 +107,13 @@ class Member:
             message = await self.socket.receive(timeout=DEADLINE_S)
         assert message.type == WSMsgType.CLOSE, message
         return message.data, str(message.extra)
+
+
+async def change(member: Member, kind: str, target: str, ref: str = "c1", **more: Any) -> None:
+    await member.socket.send_json({"type": kind, "id": target, "ref": ref, **more})
+
+
+async def said(member: Member, text: str = "hi", ref: str = "r1") -> str:
+    """The id of a message that *member* just sent."""
+    await member.say(text, ref)
+    return str((await member.next("message"))["id"])

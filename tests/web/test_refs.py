@@ -14,9 +14,22 @@ from chat_aiohttp.events import Draft
 from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.rooms import Member
 from chat_aiohttp.sessions import query_session
-from tests.web.chat_client import Server
+from tests.web import chat_client
+from tests.web.chat_client import Fields, Server
 
 DEADLINE_S = 5.0
+
+
+async def refused_for_now(
+    server: Server, monkeypatch: pytest.MonkeyPatch, member: chat_client.Member, text: str, ref: str
+) -> Fields:
+    """What *member* is told who says *text* while the log is away."""
+    with monkeypatch.context() as away:
+        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
+        await member.say(text, ref)
+        error = await member.error()
+    assert (error["code"], error["ref"]) == ("log_away", ref)
+    return error
 
 
 async def test_a_repeat_is_answered_to_its_sender_alone_and_stored_once(server: Server) -> None:
@@ -146,10 +159,7 @@ async def test_a_refused_send_that_is_then_refused_for_good_holds_nobody(
     answers: list[ChatError | None] = [None, muted, None]
     server = await serve(may=lambda *_: answers.pop(0))
     member = await server.v1()
-    with monkeypatch.context() as away:
-        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
-        await member.say("one", "r1")
-        assert (await member.error())["code"] == "log_away"
+    await refused_for_now(server, monkeypatch, member, "one", "r1")
     await member.say("one", "r1")
     error = await member.error()
     assert (error["code"], error["retryable"]) == ("muted", False)
@@ -163,10 +173,7 @@ async def test_a_held_send_that_comes_again_as_what_can_be_no_send_holds_nobody(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     member = await server.v1()
-    with monkeypatch.context() as away:
-        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
-        await member.say("one", "r1")
-        assert (await member.error())["code"] == "log_away"
+    await refused_for_now(server, monkeypatch, member, "one", "r1")
     await member.say(" ", "r1")
     assert (await member.error())["code"] == "message_empty"
 
@@ -186,10 +193,7 @@ async def test_a_send_refused_at_the_door_does_not_overtake_one_that_waited_for_
         async with asyncio.timeout(DEADLINE_S):
             while not waiting:
                 await asyncio.sleep(0.001)
-    with monkeypatch.context() as away:
-        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
-        await member.say("two", "r2")
-        assert (await member.error())["ref"] == "r2"
+    await refused_for_now(server, monkeypatch, member, "two", "r2")
     waiting[0].error = Refused("log_away", "The room's log does not answer. Send again with the same ref.")
     server.hub.settled(waiting)
     assert (await member.error())["ref"] == "r1"
@@ -207,10 +211,7 @@ async def test_a_refused_send_that_came_through_by_another_connection_does_not_h
 ) -> None:
     secret = secrets.token_urlsafe(20)
     member, other = await server.v1(session=secret), await server.v1(session=secret)
-    with monkeypatch.context() as away:
-        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
-        await member.say("one", "r1")
-        assert (await member.error())["ref"] == "r1"
+    await refused_for_now(server, monkeypatch, member, "one", "r1")
     await other.say("one", "r1")
     assert (await member.next("message"))["ref"] == "r1"  # its echo: it will not come again
 
@@ -235,11 +236,8 @@ async def test_while_the_log_is_away_sends_are_refused_at_once_and_the_socket_st
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     member, quiet = await server.v1(), await server.v1()
-    with monkeypatch.context() as away:
-        away.setattr(type(server.hub.store), "away", property(lambda _: "it does not answer"))
-        await member.say("one", "r1")
-        error = await member.error()
-        assert (error["code"], error["ref"], error["retryable"]) == ("log_away", "r1", True)
+    error = await refused_for_now(server, monkeypatch, member, "one", "r1")
+    assert (error["code"], error["ref"], error["retryable"]) == ("log_away", "r1", True)
 
     await member.say("one", "r1")
 
