@@ -64,7 +64,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     target: EventId | None = None  # the message that an edit, delete or reaction is about
 
 
-class Draft:
+class Draft(msgspec.Struct, eq=False):
     """An event on its way into a log. The store fills in how it ended, then hands it to `Listener.settled`.
 
     After settling exactly one of these holds:
@@ -73,49 +73,19 @@ class Draft:
     *error* is set: not stored (`Refused`, `BadInput`), or not known (`Unknown`).
     """
 
-    __slots__ = (
-        "body",
-        "digest",
-        "error",
-        "id",
-        "kind",
-        "number",
-        "owner",
-        "ref",
-        "repeated",
-        "room",
-        "session",
-        "target",
-        "title",
-    )
-
-    def __init__(
-        self,
-        room: str,
-        title: str,
-        kind: str,
-        body: bytes,
-        *,
-        session: bytes = b"",
-        ref: str | None = None,
-        digest: bytes = b"",
-        target: EventId | None = None,
-        owner: object = None,
-        number: int = 0,
-    ) -> None:
-        self.room = room  # the room's key (names.room_key)
-        self.title = title  # the room's name as this writer writes it; the first one sticks
-        self.kind = kind
-        self.body = body
-        self.session = session  # 16 bytes, already a hash of the secret
-        self.ref = ref  # None: no dedup wanted
-        self.digest = digest  # 8 bytes that stand for what was sent, to tell a repeat from a reused ref
-        self.target = target
-        self.owner = owner  # whoever wants to know how it ended; the store never looks at it
-        self.number = number  # the owner's own: grows from one of its drafts to the next
-        self.id: EventId = NOTHING
-        self.repeated = False
-        self.error: ChatError | None = None
+    room: str  # the room's key (names.room_key)
+    title: str  # the room's name as this writer writes it; the first one sticks
+    kind: str
+    body: bytes
+    session: bytes = b""  # 16 bytes, already a hash of the secret
+    ref: str | None = None  # None: no dedup wanted
+    digest: bytes = b""  # 8 bytes that stand for what was sent, to tell a repeat from a reused ref
+    target: EventId | None = None
+    owner: object = None  # whoever wants to know how it ended; the store never looks at it
+    number: int = 0  # the owner's own: grows from one of its drafts to the next
+    id: EventId = NOTHING
+    repeated: bool = False
+    error: ChatError | None = None
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):

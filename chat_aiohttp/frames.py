@@ -28,6 +28,7 @@ Item = tuple[int, bytes]
 """(TEXT | BINARY | CLOSE | PING | PONG | FAULT, payload). Text is valid UTF-8, a close payload empty or well formed."""
 
 _LENGTH_16 = Struct("!H")
+_HEAD_16 = Struct("!BBH")
 _LENGTH_64 = Struct("!Q")
 _CODE = Struct("!H")
 _MAX_CONTROL = 125
@@ -228,7 +229,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
     if length < 126:
         return bytes((0x80 | opcode, length)) + payload
     if length < 65536:
-        return bytes((0x80 | opcode, 126)) + _LENGTH_16.pack(length) + payload
+        return _HEAD_16.pack(0x80 | opcode, 126, length) + payload
     return bytes((0x80 | opcode, 127)) + _LENGTH_64.pack(length) + payload
 
 

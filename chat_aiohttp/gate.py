@@ -76,7 +76,7 @@ class Gate:
 
     def speak(self, member: Member, now: float) -> Refused | None:
         """Take one message from *member*'s allowances; or say which is used up, and take nothing."""
-        own, room = self.own(member, now), member.room
+        own, room = member.bucket or self.own(member, now), member.room
         if not own.take(1, now):
             return self._too_fast("too_fast", "That was too fast.", own.wait(1, now))
         address = member.address

@@ -10,7 +10,7 @@ Times are checked with the ping wheel: no timer per socket.
 
 from __future__ import annotations
 
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from chat_aiohttp.limits import Intake, IntakeRules
 from chat_aiohttp.metrics import Metrics
@@ -31,19 +31,13 @@ class Restrained:
 Held = TypeVar("Held", bound=Restrained)
 
 
-class Restraint(Generic[Held]):
-    """Which sockets are not read now, and until when."""
+class Restraint(dict[Held, float]):
+    """Which sockets are not read now, and until when. A dict, since every read asks whether its socket is in it."""
 
     def __init__(self, rules: IntakeRules, metrics: Metrics) -> None:
+        super().__init__()
         self._rules = rules
         self._metrics = metrics
-        self._until: dict[Held, float] = {}
-
-    def __contains__(self, socket: object) -> bool:
-        return socket in self._until
-
-    def __len__(self) -> int:
-        return len(self._until)
 
     def charge_frames(self, socket: Held, count: float, now: float) -> bool:
         """*count* frames of *socket* said nothing. Whether it is not to be read from now on."""
@@ -57,7 +51,7 @@ class Restraint(Generic[Held]):
         """*socket* has sent many frames at once. Whether the others go first: it sends what says nothing."""
         if socket.intake is None or not socket.intake.is_busy(now):
             return False
-        self._until.setdefault(socket, now)
+        self.setdefault(socket, now)
         return True
 
     def is_rude(self, socket: Held, now: float) -> bool:
@@ -66,22 +60,22 @@ class Restraint(Generic[Held]):
 
     def due(self, now: float) -> list[Held]:
         """Those that may be read again, who has waited longest first: `release` them."""
-        return [socket for socket, until in self._until.items() if until <= now]
+        return [socket for socket, until in self.items() if until <= now]
 
     def release(self, socket: Held, now: float) -> None:
         """*socket* is read again."""
-        self._until.pop(socket, None)
+        self.pop(socket, None)
         if socket.intake is not None:
             socket.intake.read_again(now)
 
     def forget(self, socket: Held) -> None:
         """*socket* is gone."""
-        self._until.pop(socket, None)
+        self.pop(socket, None)
         socket.intake = None
 
     def tidy(self, socket: Held, now: float) -> None:
         """Drop an account that is as good as a new one: an idle socket has none."""
-        if socket.intake is not None and socket not in self._until and socket.intake.is_fresh(now):
+        if socket.intake is not None and socket not in self and socket.intake.is_fresh(now):
             socket.intake = None
 
     def _account(self, socket: Held, now: float) -> Intake:
@@ -92,7 +86,7 @@ class Restraint(Generic[Held]):
     def _hold(self, socket: Held, wait: float, now: float, limit: str) -> bool:
         if wait <= 0:
             return False
-        if socket not in self._until:
+        if socket not in self:
             self._metrics.limits[limit] += 1
-        self._until[socket] = max(now + wait, self._until.get(socket, 0.0))
+        self[socket] = max(now + wait, self.get(socket, 0.0))
         return True

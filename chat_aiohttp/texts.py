@@ -31,15 +31,16 @@ _EMOJI = re.compile(f"{_ONE}(?:\u200d{_ONE}){{0,7}}")
 
 def said(text: str, max_chars: int, ref: str | None) -> str:
     """*text* as it is stored. Raises BadInput: blank, or over *max_chars* code points after NFC."""
-    if _NOT_TEXT.search(text):
+    if not text.isprintable() and _NOT_TEXT.search(text):  # the first is a fast scan, and true of most of what is said
         text = _NOT_TEXT.sub("", _LINE_END.sub("\n", text))
-    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
+    is_ascii = text.isascii()
+    if not is_ascii and not unicodedata.is_normalized("NFC", text):
         text = unicodedata.normalize("NFC", _stream_safe(text))
     if len(text) > max_chars:
         raise BadInput(
             "message_too_long", f"A message has at most {max_chars} characters; this one has {len(text)}.", ref
         )
-    if not text.strip() or _INVISIBLE.fullmatch(text):
+    if not text.strip() or (not is_ascii and _INVISIBLE.fullmatch(text)):
         raise BadInput("message_empty", "There is nothing in this message to read.", ref)
     return text
 

@@ -79,8 +79,10 @@ class RecentRefs:
 
     def answers(self, draft: Draft) -> bool:
         """Whether *draft*'s ref was used before. Then how it ends is written on it."""
+        if draft.ref is None:
+            return False
         refs = self._sessions.get((draft.room, draft.session))
-        first = refs.get(draft.ref) if refs and draft.ref is not None else None
+        first = refs.get(draft.ref) if refs else None
         if first is None:
             return False
         if first[1] == draft.digest:
