@@ -17,11 +17,11 @@ from aiohttp import web
 from chat_aiohttp import keys
 from chat_aiohttp.addresses import AddressRules
 from chat_aiohttp.assets import Assets
-from chat_aiohttp.changes import May
 from chat_aiohttp.config import Config, LimitsTable
 from chat_aiohttp.gate import GateRules
-from chat_aiohttp.hub import Hub, HubRules, everybody_may
+from chat_aiohttp.hub import Hub, HubRules
 from chat_aiohttp.limits import IntakeRules, Rate
+from chat_aiohttp.may import May, everybody_may
 from chat_aiohttp.proxies import Proxies
 from chat_aiohttp.routes import add_routes
 from chat_aiohttp.store import Retention, Store
@@ -35,7 +35,7 @@ def create_app(
     config: Config, *, store_url: str, capacity: int = 1_000_000, may: May = everybody_may
 ) -> web.Application:
     """The chat as an aiohttp application, for `AppRunner` or as a part of yours. *store_url* as in store.url, not
-    empty; *capacity*: how many sockets it may hold; *may*: who may write what (changes.May)."""
+    empty; *capacity*: how many sockets it may hold; *may*: who may write what (may.py)."""
     app = web.Application(middlewares=[middlewares.errors], client_max_size=_REQUEST_BYTES)
     app[keys.CONFIG] = config
     app[keys.ASSETS] = Assets()

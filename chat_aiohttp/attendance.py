@@ -20,7 +20,8 @@ from chat_aiohttp.presence import (
     decode_signal,
     encode_typing,
 )
-from chat_aiohttp.rooms import Member, Room, RoomRegistry
+from chat_aiohttp.registry import RoomRegistry
+from chat_aiohttp.rooms import Member, Room
 from chat_aiohttp.store import Store
 from chat_aiohttp.switchboard import Switchboard
 from chat_aiohttp.wire import text_frame

@@ -9,9 +9,9 @@ from hashlib import blake2b
 
 import msgspec
 
+from chat_aiohttp.commands import Change, Delete, Edit, React, Send
 from chat_aiohttp.looks import looks_of
 from chat_aiohttp.rich import Node, tree
-from chat_aiohttp.wire import Change, Delete, Edit, React, Send
 
 _encode = msgspec.json.Encoder().encode
 

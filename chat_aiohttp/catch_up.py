@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from chat_aiohttp import wire
+from chat_aiohttp import commands
 from chat_aiohttp.closing import Close
 from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import EventId
@@ -63,7 +63,7 @@ class CatchUp:
         messages."""
         self._own(member, self._catch_up(member, after, history))
 
-    def page(self, member: Member, wish: wire.History) -> None:
+    def page(self, member: Member, wish: commands.History) -> None:
         """Answer with the page that *wish* asks for. One page at a time: a second request meanwhile is ignored, so one
         member holds at most one page in memory."""
         if member not in self._paging:
@@ -129,7 +129,7 @@ class CatchUp:
             if not room.will_send(member, event_id):
                 self._switchboard.send(member, answer)
 
-    async def _page(self, member: Member, wish: wire.History) -> None:
+    async def _page(self, member: Member, wish: commands.History) -> None:
         self._switchboard.metrics.log_reads += 1
         read = later if wish.forward else earlier
         try:

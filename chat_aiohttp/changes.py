@@ -1,7 +1,7 @@
 """Changes of what was said: edit, delete, react; and reading messages by their ids. Layer 3.
 
 A change names a message, so the log is asked first: is it there, and whose is it? Who may change it is the hub's rule
-(hub.everybody_may). Then the change goes the way of every message: into the log, and by the follower to everybody, its
+(may.py). Then the change goes the way of every message: into the log, and by the follower to everybody, its
 sender too.
 
 One connection's changes keep their order: each has a line here, worked off one after the other, UNDER_WAY at most. A
@@ -20,9 +20,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from chat_aiohttp import bodies, wire
+from chat_aiohttp import bodies, commands, wire
 from chat_aiohttp.errors import BadInput, ChatError, Refused
 from chat_aiohttp.events import DELETE, EDIT, EMOJI_MOST, REACTION, Draft, Event, EventId
+from chat_aiohttp.may import May
 from chat_aiohttp.rooms import Member
 from chat_aiohttp.store import Store
 from chat_aiohttp.switchboard import Switchboard
@@ -33,16 +34,7 @@ UNDER_WAY: Final = 16  # changes of one connection; the next one is refused as t
 RETRY_S: Final = 0.5  # between two tries to read messages while the log is away
 LOOK_S: Final = 1.0  # to find a message; then the log counts as away, and nothing was stored
 
-_KINDS: Final = {wire.Edit: EDIT, wire.Delete: DELETE, wire.React: REACTION}
-
-
-class May(Protocol):
-    """The seam for accounts, roles and moderation: may *member* write an event of this kind (events.py) here, about a
-    message of this author (a public id; None for a new message)? None: it may; else why not, which its sender is told.
-    Asked for each event before any limit, synchronously: it must not wait, so whoever keeps roles elsewhere has them at
-    hand by the time a member enters."""
-
-    def __call__(self, member: Member, kind: str, author: str | None, /) -> ChatError | None: ...
+_KINDS: Final = {commands.Edit: EDIT, commands.Delete: DELETE, commands.React: REACTION}
 
 
 class Refuse(Protocol):
@@ -75,11 +67,11 @@ class Changes:
         self._may = may
         self._refuse = refuse
         self._is_behind = is_behind
-        self._lines: dict[Member, deque[tuple[wire.Change, int]]] = {}
+        self._lines: dict[Member, deque[tuple[commands.Change, int]]] = {}
         self._getting: set[Member] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, member: Member, change: wire.Change, number: int) -> None:
+    def take(self, member: Member, change: commands.Change, number: int) -> None:
         """Make *change*, for *member*. Its outcome comes as its echo, an ack or an error. Never waits. *number* grows
         with everything that is sent."""
         line = self._lines.get(member)
@@ -126,13 +118,13 @@ class Changes:
         finally:
             del self._lines[member]
 
-    def _refuse_all(self, member: Member, error: ChatError, line: deque[tuple[wire.Change, int]]) -> None:
+    def _refuse_all(self, member: Member, error: ChatError, line: deque[tuple[commands.Change, int]]) -> None:
         """Whatever was sent behind a refused change waits until that comes again (G2)."""
         for change, number in line:
             self._refuse(member, error, change.ref, number)
             error = Refused("held", "A change before this one was refused. Send that one again first.")
 
-    async def _make(self, member: Member, change: wire.Change, number: int) -> None:
+    async def _make(self, member: Member, change: commands.Change, number: int) -> None:
         """Raises Refused if *change* may come again."""
         try:
             first = await self._first(member, change)
@@ -151,7 +143,7 @@ class Changes:
             else:
                 self._append(member, change, number)
 
-    async def _first(self, member: Member, change: wire.Change) -> EventId | None:
+    async def _first(self, member: Member, change: commands.Change) -> EventId | None:
         """Where *change* is in the log already, if it is. Raises what it may not be made for, Refused if nobody knows
         now."""
         room = member.room.key
@@ -166,14 +158,14 @@ class Changes:
             raise Refused("log_away", "The room's log does not answer. Send again with the same ref.") from None
         raise denied
 
-    def _hindrance(self, member: Member, change: wire.Change, message: Event | None) -> ChatError | None:
+    def _hindrance(self, member: Member, change: commands.Change, message: Event | None) -> ChatError | None:
         """Why *member* may not make *change* of *message*; None: it may."""
         if message is None:
             return BadInput("not_found", "There is no such message in this room any more.")
         said = msgspec.json.decode(message.body, type=_Said)
         if (denied := self._may(member, _KINDS[type(change)], said.sender)) is not None:
             return denied
-        is_another = isinstance(change, wire.React) and change.on and change.emoji not in said.reactions
+        is_another = isinstance(change, commands.React) and change.on and change.emoji not in said.reactions
         if is_another and len(said.reactions) >= EMOJI_MOST:
             words = f"There are {EMOJI_MOST} different emoji on this message already. Use one of those."
             return BadInput("too_many_emoji", words)
@@ -184,7 +176,7 @@ class Changes:
         page = await self._store.before(room, target.next(), 1)
         return page.events[0] if page.events and page.events[0].id == target else None
 
-    def _append(self, member: Member, change: wire.Change, number: int) -> None:
+    def _append(self, member: Member, change: commands.Change, number: int) -> None:
         room = member.room
         self._store.append(
             Draft(

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import msgspec
 
+from chat_aiohttp.commands import MAX_REF
 from chat_aiohttp.errors import BadInput, Ended, NotSent
 from chat_aiohttp.events import EventId, Gap, parse_id
 from chat_aiohttp.inbox import Frame, Inbox, Message, decode
@@ -26,7 +27,6 @@ from chat_aiohttp.link import Link, Send
 from chat_aiohttp.names import person_name, room_key
 from chat_aiohttp.outbox import Outbox
 from chat_aiohttp.sessions import query_session
-from chat_aiohttp.wire import MAX_REF
 
 __all__ = ["Ended", "Gap", "Message", "NotSent", "Room"]
 log = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from typing import Final
 from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.errors import Refused
 from chat_aiohttp.events import Event
-from chat_aiohttp.rooms import Room, RoomRegistry
+from chat_aiohttp.registry import RoomRegistry
+from chat_aiohttp.rooms import Room
 from chat_aiohttp.store import Store
 
 EARLY_EVENTS: Final = 10_000  # kept while a room opens; beyond it the opening fails and the client comes back

@@ -2,7 +2,7 @@
 
 The hub stands between sockets and log. A message goes down (switchboard → wire → hub → store) and comes back up
 (store → hub → rooms → switchboard); nothing takes a short cut, so one instance behaves as ten do. The hub knows no HTTP
-and no database. What is said goes through speech.py.
+and no database. What members ask is taken by reception.py, what they say goes through speech.py.
 
 Everything it does to rooms is synchronous. What must wait (opening a room: doors.py; reading back: catch_up.py) waits
 before or beside that.
@@ -11,7 +11,6 @@ before or beside that.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from random import Random
@@ -22,34 +21,24 @@ import msgspec
 from chat_aiohttp import wire
 from chat_aiohttp.attendance import Attendance
 from chat_aiohttp.catch_up import CatchUp
-from chat_aiohttp.changes import May
 from chat_aiohttp.closing import Close, invitation
 from chat_aiohttp.doors import Doors
-from chat_aiohttp.errors import BadInput, ChatError, NotAName, Refused
-from chat_aiohttp.events import DELETE, EDIT, Draft, Event, EventId, Found, Gap, RoomLine
-from chat_aiohttp.frames import TEXT
+from chat_aiohttp.errors import Refused
+from chat_aiohttp.events import Draft, Event, EventId, Found, Gap, RoomLine
 from chat_aiohttp.gate import Gate, GateRules
 from chat_aiohttp.limits import IntakeRules
+from chat_aiohttp.may import May, everybody_may
 from chat_aiohttp.metrics import Metrics
-from chat_aiohttp.names import person_name
 from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.pulse import Pulse
-from chat_aiohttp.rooms import Member, Room, RoomRegistry
-from chat_aiohttp.speech import TYPING_COST, Speech
+from chat_aiohttp.reception import Reception
+from chat_aiohttp.registry import RoomRegistry
+from chat_aiohttp.rooms import Member, Room
+from chat_aiohttp.speech import Speech
 from chat_aiohttp.store import Store
-from chat_aiohttp.switchboard import PING_S, Switchboard
-
-log = logging.getLogger(__name__)
+from chat_aiohttp.switchboard import Switchboard
 
 LONGEST_SPREAD_MS = 8_000  # of a drain's goodbyes: everybody is back within ten seconds
-
-
-def everybody_may(member: Member, kind: str, author: str | None) -> ChatError | None:
-    """Anybody who is in a room may write in it, and edit and delete what they wrote, from the session they wrote it
-    with; unless that came as `session=` in an address, because addresses get around."""
-    if kind in (EDIT, DELETE) and (author != member.id or not member.may_change):
-        return BadInput("not_yours", "Only who wrote a message may change it, from where they wrote it.")
-    return None
 
 
 class HubRules(msgspec.Struct, frozen=True):
@@ -83,7 +72,7 @@ class Hub:
         self.metrics = Metrics()
         self.gate = Gate(rules.gate, self.metrics)
         self.switchboard = Switchboard(
-            on_message=self._on_message,
+            on_message=lambda socket, opcode, payload: self._reception.take(socket, opcode, payload),
             on_gone=self._on_gone,
             max_message_bytes=rules.frame_bytes,
             queue_bytes=rules.queue_bytes,
@@ -107,6 +96,16 @@ class Hub:
             catch_up=self._catch_up,
             may=may,
             is_draining=lambda: self.draining,
+            clock=clock,
+        )
+        self._reception = Reception(
+            switchboard=self.switchboard,
+            speech=self.speech,
+            attendance=self.attendance,
+            catch_up=self._catch_up,
+            gate=self.gate,
+            message_chars=rules.message_chars,
+            frame_bytes=rules.frame_bytes,
             clock=clock,
         )
         self._doors = Doors(store=store, registry=self.registry, attendance=self.attendance)
@@ -178,7 +177,7 @@ class Hub:
         self.switchboard.adopt(member, fd)
         self.gate.sit(member.address, room.key)
         if member.v1:
-            self.switchboard.send(member, self._welcome(member))
+            self.switchboard.send(member, self._reception.welcome(member))
         if not member.is_open:
             return  # the first write found it gone, and it has left already
         if after is not None or history:
@@ -190,19 +189,6 @@ class Hub:
         self.attendance.changed(room.key)
         if early and member.is_open:
             self.switchboard.feed(member, early)
-
-    def _welcome(self, member: Member) -> bytes:
-        rules, room = self.rules, member.room
-        return wire.text_frame(
-            {
-                "type": "welcome",
-                "you": wire.person(member.id, member.name),
-                "room": {"key": room.key, "name": room.title},
-                "position": str(room.position),
-                "limits": {"message": rules.message_chars, "name": 32, "frame": rules.frame_bytes},
-                "ping": PING_S,
-            }
-        )
 
     def _on_live(self, member: Member, *, more: bool) -> None:
         if member.v1:
@@ -219,59 +205,6 @@ class Hub:
         self.speech.forget(socket)
         self.attendance.changed(room.key)
         self._doors.close_if_empty(room.key)
-
-    # -- what members say
-
-    def _on_message(self, socket: Socket, opcode: int, payload: bytes) -> None:
-        assert isinstance(socket, Member)
-        if opcode != TEXT:
-            self.switchboard.close(socket, Close.UNSUPPORTED_DATA, "this protocol is text")
-            return
-        try:
-            if socket.v1:
-                self._obey(socket, wire.decode_v1(payload, self.rules.message_chars))
-            else:
-                self.speech.publish(socket, wire.decode_plain(payload, self.rules.message_chars))
-        except BadInput as error:
-            self.speech.reject(socket, error, error.ref)
-        except Exception:
-            log.exception("a message could not be handled")
-            self.switchboard.close(socket, Close.INTERNAL_ERROR, "the server failed")
-
-    def _obey(self, member: Member, command: wire.Command) -> None:
-        match command:
-            case wire.Send():
-                self.speech.publish(member, command)
-            case wire.Edit() | wire.Delete() | wire.React():
-                self.speech.change(member, command)
-            case wire.Typing():
-                if self.speech.pays(member, TYPING_COST):
-                    self.attendance.typing(member)
-            case wire.Get():
-                self.speech.get(member, command)
-            case wire.Ping():
-                self.switchboard.charge(member)
-                self.switchboard.send(member, wire.PONG)
-            case wire.Rename(name):
-                # As dear as a message, to the room too: everybody in it is looked at.
-                if (too_fast := self.gate.speak(member, self._clock())) is not None:
-                    self.speech.reject(member, too_fast, None)
-                else:
-                    self.rename(member, name)
-            case wire.History():
-                self.switchboard.charge(member)
-                self._catch_up.page(member, command)
-
-    def rename(self, member: Member, name: str) -> None:
-        """From now on *member* is called *name*, in all its tabs here: a person has one name."""
-        try:
-            known_as = person_name(name)
-        except NotAName as error:
-            raise BadInput("bad_name", error.words) from None
-        for other in member.room.members():
-            if other.id == member.id:
-                other.name = known_as
-        self.attendance.changed(member.room.key)
 
     # -- what the store tells (store.Listener)
 

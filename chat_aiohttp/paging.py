@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chat_aiohttp import wire
+from chat_aiohttp import commands, wire
 from chat_aiohttp.events import MESSAGE, Event, EventId, Gap, Page
 from chat_aiohttp.store import Store
 
@@ -21,14 +21,14 @@ LOOKS: Final = (
 STRETCH: Final = 200  # events of such a stretch
 
 
-async def earlier(store: Store, room: str, wish: wire.History) -> bytes:
+async def earlier(store: Store, room: str, wish: commands.History) -> bytes:
     """The frame with the last messages before the cursor. Raises Refused while the log is away."""
     page = await store.before(room, wish.cursor, wish.limit)
     messages = _newest_within(page.events, PAGE_BYTES)
     return wire.history_frame(wish.cursor, messages, page.more or len(messages) < len(page.events))
 
 
-async def later(store: Store, room: str, wish: wire.History) -> bytes:
+async def later(store: Store, room: str, wish: commands.History) -> bytes:
     """The frame with the first messages after the cursor. Raises Refused while the log is away."""
     page, gap = await _next_messages(store, room, wish)
     said = [event for event in page.events if event.kind == MESSAGE]
@@ -41,7 +41,7 @@ async def later(store: Store, room: str, wish: wire.History) -> bytes:
     return wire.later_frame(wish.cursor, fitting, position, more, gap)
 
 
-async def _next_messages(store: Store, room: str, wish: wire.History) -> tuple[Page, Gap | None]:
+async def _next_messages(store: Store, room: str, wish: commands.History) -> tuple[Page, Gap | None]:
     """The first stretch of the log after the cursor that has messages in it, and what is missing before it."""
     page = await store.after(room, wish.cursor, wish.limit)
     gap, looks = page.gap, 0

@@ -1,8 +1,7 @@
 """Who is in which room of this process, and what each room has yet to send. Layer 1.
 
-A registry of shards, a shard of rooms, a room of members. Rooms change only in synchronous code: between looking at a
-room and acting on it there is no await, so joining, leaving and broadcasting cannot interleave, and nothing here
-needs a lock.
+Rooms change only in synchronous code: between looking at a room and acting on it there is no await, so joining, leaving
+and broadcasting cannot interleave, and nothing here needs a lock. Which rooms there are: registry.py.
 
 A quiet room sends at once. A busy one gathers: after a flush that took t it rests for `rest * t`, and what comes
 meanwhile leaves together, in one write per member. One room can then take at most 1 / (1 + rest) of the core, and a
@@ -21,7 +20,6 @@ from time import perf_counter
 
 from chat_aiohttp.events import DELETE, EDIT, MESSAGE, NOTHING, REACTION, Event, EventId
 from chat_aiohttp.limits import TokenBucket
-from chat_aiohttp.names import shard_of
 from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.switchboard import Switchboard
 from chat_aiohttp.wire import event_frame
@@ -249,64 +247,3 @@ _AFTER_ALL = EventId(1 << 62, 0)
 _Pending = tuple[EventId, bytes, bytes]
 """(the event's id, its frame, what plain members get instead: the same frame, another or nothing)"""
 _Job = tuple[Sequence[Member], bytes]
-
-
-class RoomShard:
-    """The rooms of one shard: what one follower's batch is delivered to."""
-
-    def __init__(self) -> None:
-        self.rooms: dict[str, Room] = {}
-
-    def deliver(self, event: Event) -> Room | None:
-        """Give *event* to its room, which now may have something to send."""
-        room = self.rooms.get(event.room)
-        if room is not None:
-            room.deliver(event)
-        return room
-
-
-class RoomRegistry:
-    """Every room that has a member in this process."""
-
-    def __init__(self, *, switchboard: Switchboard, rest: float, shards: int = 16) -> None:
-        self._switchboard = switchboard
-        self._rest = rest
-        self._shards = [RoomShard() for _ in range(shards)]
-        self._homes: dict[str, RoomShard] = {}  # of the open rooms, so that delivering hashes no name
-
-    def shard(self, key: str) -> RoomShard:
-        """The shard that *key*'s room belongs to."""
-        return self._shards[shard_of(key, len(self._shards))]
-
-    def get(self, key: str) -> Room | None:
-        """The room, if anybody here is in it."""
-        home = self._homes.get(key)
-        return None if home is None else home.rooms.get(key)
-
-    def deliver(self, events: Sequence[Event]) -> None:
-        """Give each event to its room, then let the rooms send what they have: gathered, one write per member."""
-        homes = self._homes
-        touched: dict[Room, None] = {}  # in the order of their first event
-        for event in events:
-            home = homes.get(event.room)
-            if home is not None and (room := home.deliver(event)) is not None:
-                touched[room] = None
-        for room in touched:
-            room.flush()
-
-    def open(self, key: str, title: str, position: EventId) -> Room:
-        """A new room, which goes on from *position*."""
-        room = Room(key=key, title=title, position=position, switchboard=self._switchboard, rest=self._rest)
-        home = self._homes[key] = self.shard(key)
-        home.rooms[key] = room
-        return room
-
-    def drop(self, room: Room) -> None:
-        """Forget a room that nobody is in: an idle room costs nothing here."""
-        home = self._homes.pop(room.key, None)
-        if home is not None:
-            home.rooms.pop(room.key, None)
-
-    def rooms(self) -> list[Room]:
-        """All of them, in no order."""
-        return [room for shard in self._shards for room in shard.rooms.values()]

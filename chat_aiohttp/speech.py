@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from chat_aiohttp import bodies, wire
+from chat_aiohttp import bodies, commands, wire
 from chat_aiohttp.catch_up import CatchUp
-from chat_aiohttp.changes import Changes, May
+from chat_aiohttp.changes import Changes
 from chat_aiohttp.echoes import Echoes
 from chat_aiohttp.errors import ChatError, Refused, Unknown
 from chat_aiohttp.events import MESSAGE, Draft
 from chat_aiohttp.gate import Gate
+from chat_aiohttp.may import May
 from chat_aiohttp.metrics import Metrics
 from chat_aiohttp.order import SenderOrder
 from chat_aiohttp.rooms import Member
@@ -26,7 +27,7 @@ from chat_aiohttp.switchboard import Switchboard
 OUR_FAULT: Final = frozenset(("log_away", "draining", "held"))
 OUR_FAULT_COST: Final = 0.05  # of a frame that says nothing
 TYPING_COST: Final = 0.5  # of a message: who types for ever can still not flood
-GET_COST: Final = 1.0  # of a message, for up to wire.MAX_GET of them
+GET_COST: Final = 1.0  # of a message, for up to commands.MAX_GET of them
 
 
 class Speech:
@@ -75,7 +76,7 @@ class Speech:
 
     # -- to the log
 
-    def publish(self, member: Member, send: wire.Send) -> None:
+    def publish(self, member: Member, send: commands.Send) -> None:
         """Give *send* to the room's log. Its outcome comes as its echo, an ack or an error to *member*. Never waits."""
         ref = send.ref
         self._sends += 1
@@ -98,7 +99,7 @@ class Speech:
             )
         )
 
-    def change(self, member: Member, change: wire.Change) -> None:
+    def change(self, member: Member, change: commands.Change) -> None:
         """Give *change* to the room's log, if *member* may make it. Its outcome comes as a send's does. Never waits."""
         self._sends += 1
         if (error := self._hindrance(member, change.ref)) is not None:
@@ -106,7 +107,7 @@ class Speech:
         else:
             self._changes.take(member, change, self._sends)
 
-    def get(self, member: Member, wanted: wire.Get) -> None:
+    def get(self, member: Member, wanted: commands.Get) -> None:
         """Send *member* the messages *wanted*, if it can pay for that."""
         if self.pays(member, GET_COST):
             self._changes.get(member, wanted.ids)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 MASK = b"\x37\xfa\x21\x3d"  # RFC 6455 section 5.7
 
@@ -47,3 +49,12 @@ def server_frames(data: bytes) -> list[tuple[int, bytes]]:
         frames.append((data[0] & 0x0F, data[head : head + length]))
         data = data[head + length :]
     return frames
+
+
+def payload(frame: bytes) -> dict[str, object]:
+    """The JSON object of a single text frame."""
+    [(opcode, text)] = server_frames(frame)
+    assert opcode == TEXT
+    fields = json.loads(text)
+    assert isinstance(fields, dict)
+    return fields

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import chat_aiohttp
-from chat_aiohttp import hub, rich, wire
+from chat_aiohttp import commands, hub, rich
 from chat_aiohttp.closing import Close, should_return
 from chat_aiohttp.config import Config
 from chat_aiohttp.events import DELETE, EDIT, EMOJI_MOST, MESSAGE, REACTION, parse_id
@@ -51,12 +51,12 @@ def test_every_literal_frame_stands_in_a_marked_block() -> None:
 
 @pytest.mark.parametrize("text", literal_frames("client"))
 def test_what_a_plain_client_sends_decodes(text: str) -> None:
-    wire.decode_plain(text.encode(), 4000)
+    commands.decode_plain(text.encode(), 4000)
 
 
 @pytest.mark.parametrize("text", literal_frames("client v1"))
 def test_what_a_v1_client_sends_decodes(text: str) -> None:
-    wire.decode_v1(text.encode(), 4000)
+    commands.decode_v1(text.encode(), 4000)
 
 
 @pytest.mark.parametrize("text", literal_frames("server"))
@@ -92,7 +92,8 @@ def test_every_error_code_in_the_code_is_on_the_page_and_the_other_way_round() -
     told = {code for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)}
 
     package = Path(chat_aiohttp.__file__).parent
-    sources = [package / f"{name}.py" for name in ("wire", "events", "texts", "hub", "gate", "changes")]
+    names = ("commands", "events", "texts", "hub", "reception", "speech", "gate", "changes", "may")
+    sources = [package / f"{name}.py" for name in names]
     sources += (package / "store").glob("*.py")
     raised = set()
     for source in sources:
@@ -132,7 +133,7 @@ def test_the_numbers_on_the_page_are_those_of_the_code() -> None:
     assert welcome["limits"]["frame"] == limits.frame_bytes == hub.HubRules().frame_bytes == 64 * 1024
     assert welcome["ping"] == PING_S
     assert f"at most {socket.MAX_HISTORY})" in PAGE
-    assert f"up to {wire.MAX_GET} messages by their ids" in PAGE
+    assert f"up to {commands.MAX_GET} messages by their ids" in PAGE
     assert f"at most\n{EMOJI_MOST} different emoji" in PAGE
     assert f"more than {rich.MARKS_MOST} marks, {rich.LINES_MOST} lines or {rich.ADDRESSES_MOST} addresses" in PAGE
     assert f"more than {rich.DEPTH_MOST} lists" in PAGE

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from chat_aiohttp import paging
+from chat_aiohttp.commands import History
 from chat_aiohttp.events import NOTHING, EventId
 from chat_aiohttp.store import Retention
 from chat_aiohttp.store.memory import MemoryStore
-from chat_aiohttp.wire import History
 from tests.store.listener import Clock, Recorder, Side, delete, edit, reaction
 
 

@@ -10,11 +10,11 @@ from urllib.parse import quote
 import aiohttp
 
 from chat_aiohttp.bodies import change_body, message_body
+from chat_aiohttp.commands import React
 from chat_aiohttp.events import MESSAGE, REACTION, Draft
 from chat_aiohttp.names import room_key
 from chat_aiohttp.sessions import public_id, query_session
 from chat_aiohttp.store.sqlite import SqliteStore
-from chat_aiohttp.wire import React
 from tests.browser.chat_server import ChatServer
 from tests.store.listener import Recorder
 

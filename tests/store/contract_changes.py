@@ -6,18 +6,18 @@ from typing import Any
 
 import msgspec
 
-from chat_aiohttp import bodies, wire
+from chat_aiohttp import bodies, commands
 from chat_aiohttp.events import DELETE, EDIT, EMOJI_MOST, MESSAGE, REACTION, Draft
 from tests.store.listener import ADA, Reopen, Side
 
-KINDS = {wire.Edit: EDIT, wire.Delete: DELETE, wire.React: REACTION}
+KINDS = {commands.Edit: EDIT, commands.Delete: DELETE, commands.React: REACTION}
 
 
 class ChangesContract:
     async def test_an_edit_brings_its_own_formatting_or_none(self, side: Side) -> None:
         one, two = await side.one(said("*a*")), await side.one(said("*b*"))
-        await side.one(changed(wire.Edit(one, "c1", "**c**")))
-        await side.one(changed(wire.Edit(two, "c2", "plain")))
+        await side.one(changed(commands.Edit(one, "c1", "**c**")))
+        await side.one(changed(commands.Edit(two, "c2", "plain")))
 
         first, second = await shown(side)
         assert (first["message"], first["rich"]) == ("**c**", [["b", "c"]])
@@ -25,10 +25,10 @@ class ChangesContract:
 
     async def test_reactions_are_by_person_and_bounded(self, side: Side) -> None:
         one = await side.one(said("a"))
-        reactions = [wire.React(one, f"a{n}", chr(0x1F600 + n), on=True) for n in range(EMOJI_MOST + 1)]
+        reactions = [commands.React(one, f"a{n}", chr(0x1F600 + n), on=True) for n in range(EMOJI_MOST + 1)]
         await side.append(*(changed(reaction) for reaction in reactions))
-        await side.append(changed(wire.React(one, "again", reactions[0].emoji, on=True)))
-        await side.append(changed(wire.React(one, "off", reactions[1].emoji, on=False)))
+        await side.append(changed(commands.React(one, "again", reactions[0].emoji, on=True)))
+        await side.append(changed(commands.React(one, "off", reactions[1].emoji, on=False)))
 
         (body,) = await shown(side)
         expected = [reactions[0].emoji, *(reaction.emoji for reaction in reactions[2:EMOJI_MOST])]
@@ -36,9 +36,9 @@ class ChangesContract:
 
     async def test_all_of_it_is_there_after_a_restart(self, side: Side, reopen: Reopen) -> None:
         one, gone = await side.one(said("*a*")), await side.one(said("secret"))
-        await side.one(changed(wire.Edit(one, "c1", "**b**")))
-        await side.one(changed(wire.React(one, "c2", "🎉", on=True)))
-        await side.one(changed(wire.Delete(gone, "c3")))
+        await side.one(changed(commands.Edit(one, "c1", "**b**")))
+        await side.one(changed(commands.React(one, "c2", "🎉", on=True)))
+        await side.one(changed(commands.Delete(gone, "c3")))
         before = await shown(side)
 
         side = await reopen(side)
@@ -46,15 +46,15 @@ class ChangesContract:
         assert await shown(side) == before
         assert [body["message"] for body in before] == ["**b**"]
         assert before[0]["reactions"] == {"🎉": ["ada"]}
-        repeat = changed(wire.Delete(gone, "c3"))
+        repeat = changed(commands.Delete(gone, "c3"))
         await side.append(repeat)
         assert (repeat.repeated, repeat.error) == (True, None)
 
     async def test_one_message_is_found_by_the_id_just_behind_it(self, side: Side) -> None:
         """How changes.py looks a message up."""
         given = await side.say("lobby", "a", "b", "c")
-        await side.one(changed(wire.Edit(given[1], "c1", "b!")))
-        await side.one(changed(wire.Delete(given[2], "c2")))
+        await side.one(changed(commands.Edit(given[1], "c1", "b!")))
+        await side.one(changed(commands.Delete(given[2], "c2")))
         found = [await side.store.before("lobby", one.next(), 1) for one in given]
 
         assert [page.events[0].id for page in found] == [given[0], given[1], given[1]]
@@ -70,7 +70,7 @@ def said(text: str) -> Draft:
     return Draft("lobby", "Lobby", MESSAGE, bodies.message_body(text, "ada", "Ada", None), session=ADA)
 
 
-def changed(change: wire.Change) -> Draft:
+def changed(change: commands.Change) -> Draft:
     body, target = bodies.change_body(change, "ada", "Ada"), change.target
     kind, digest = KINDS[type(change)], bodies.change_digest(change)
     return Draft("lobby", "Lobby", kind, body, session=ADA, ref=change.ref, digest=digest, target=target)

@@ -16,7 +16,8 @@ from chat_aiohttp.catch_up import CatchUp
 from chat_aiohttp.events import Draft, Event, EventId
 from chat_aiohttp.hub import Hub
 from chat_aiohttp.order import SenderOrder
-from chat_aiohttp.rooms import Member, Room, RoomRegistry
+from chat_aiohttp.registry import RoomRegistry
+from chat_aiohttp.rooms import Member, Room
 from chat_aiohttp.shared_reads import View
 from chat_aiohttp.store import redis_append, redis_section
 from chat_aiohttp.store.local import RecentRefs

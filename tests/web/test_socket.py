@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from chat_aiohttp.closing import Close
+from chat_aiohttp.commands import Send
 from chat_aiohttp.config import Config, LimitsTable
 from chat_aiohttp.events import EventId, Gap, Page, parse_id
 from chat_aiohttp.sessions import public_id, query_session
-from chat_aiohttp.wire import Send
 from tests.frame_bytes import BINARY, CLOSE, TEXT, client_frame
 from tests.peers import Peer, loopback
 from tests.web.chat_client import DEADLINE_S, V1, Fields, Server
@@ -360,7 +360,7 @@ async def test_a_room_that_ends_while_it_is_told_of_changes_keeps_no_other_from_
     for key, presence in attendance._rooms.items():
         presence.tell_at = float("inf")  # so that the next change waits for the beat
         (member,) = server.hub.registry.shard(key).rooms[key].members()
-        server.hub.rename(member, "Renamed")
+        server.hub._reception.rename(member, "Renamed")
         with socket.socket(fileno=os.dup(member.fd)) as line:
             line.shutdown(socket.SHUT_WR)  # the write will find it gone, and the room ends with its only member
     assert attendance._timer is not None
