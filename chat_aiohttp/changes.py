@@ -45,6 +45,12 @@ class May(Protocol):
     def __call__(self, member: Member, kind: str, author: str | None, /) -> ChatError | None: ...
 
 
+class Give(Protocol):
+    """Gives a member's draft to the log."""
+
+    def __call__(self, member: Member, draft: Draft, /) -> None: ...
+
+
 class Refuse(Protocol):
     """Told of a change that was refused."""
 
@@ -68,11 +74,12 @@ class Changes:
     """The changes under way in this process."""
 
     def __init__(
-        self, *, store: Store, switchboard: Switchboard, may: May, refuse: Refuse, is_behind: IsBehind
+        self, *, store: Store, switchboard: Switchboard, may: May, give: Give, refuse: Refuse, is_behind: IsBehind
     ) -> None:
         self._store = store
         self._switchboard = switchboard
         self._may = may
+        self._give = give
         self._refuse = refuse
         self._is_behind = is_behind
         self._lines: dict[Member, deque[tuple[wire.Change, int]]] = {}
@@ -186,7 +193,8 @@ class Changes:
 
     def _append(self, member: Member, change: wire.Change, number: int) -> None:
         room = member.room
-        self._store.append(
+        self._give(
+            member,
             Draft(
                 room.key,
                 room.title,
@@ -198,7 +206,7 @@ class Changes:
                 target=change.target,
                 owner=member,
                 number=number,
-            )
+            ),
         )
 
     async def _get(self, member: Member, ids: tuple[EventId, ...]) -> None:

@@ -42,6 +42,7 @@ FLOORS = {
         "catch_up",
         "changes",
         "doors",
+        "early_sends",
         "echoes",
         "gate",
         "hub",
