@@ -29,9 +29,9 @@ SILENT_S: Final = 20.0  # then it is stuck; a start, with a slow Redis, takes le
 RESTART_S: Final = 1.0  # between a worker's death and its successor
 GRACE_S: Final = 5.0  # beyond the drain, for closing; then workers are killed
 
-Serve = Callable[[int, int], int]
-"""Serves in a worker until it is told to stop, writing a byte to the first descriptor when ready and each BEAT_S, and
-stopping when the second reads as closed; the exit code."""
+Serve = Callable[[int, int, int], int]
+"""Serves in the worker of this number (0 and up) until it is told to stop, writing a byte to the first descriptor when
+ready and each BEAT_S, and stopping when the second reads as closed; the exit code."""
 
 
 class Worker:
@@ -112,15 +112,15 @@ class Supervisor:
             os.close(self._leash_held)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os._exit(self._guarded(beating))
+            os._exit(self._guarded(number, beating))
         os.close(beating)
         os.set_blocking(beats, False)
         self._workers[beats] = Worker(number, pid, beats)
         self._selector.register(beats, selectors.EVENT_READ)
 
-    def _guarded(self, beating: int) -> int:
+    def _guarded(self, number: int, beating: int) -> int:
         try:
-            return self._serve(beating, self._leash)
+            return self._serve(number, beating, self._leash)
         except BaseException:
             log.exception("a worker failed")
             return 1

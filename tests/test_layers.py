@@ -52,7 +52,7 @@ FLOORS = {
         "speech",
     ),
     "configuration": ("config", "settings"),
-    "L4 what hangs on the application": ("assets", "keys", "logs", "proxies", "systemd"),
+    "L4 what hangs on the application": ("assets", "keys", "logs", "proxies", "siblings", "systemd"),
     "L5 web": ("web.",),
     "L4 wiring": ("routes", "app", "listeners", "supervisor", "server"),
     "command line": ("cli", "__main__"),
