@@ -102,14 +102,14 @@ class Process:
 
     async def serve(self, ready: Callable[[str], None], notifier: Notifier) -> int:
         """Serve until a signal; *ready* is told when the sockets are served."""
-        stop = _stop_on_signals()
+        stop = _stop_on(signal.SIGTERM, signal.SIGINT)
         async with _beside(_tell_alive(notifier, watchdog_interval_s(os.environ, os.getpid()))):
             await self._serve_until(stop, ready, notifier)
         return 0
 
     async def serve_as_worker(self, sibling: Sibling, beating: int, leash: int) -> int:
         """Serve until a signal or until the supervisor is gone; tell it when ready and that the loop turns."""
-        stop = _stop_on_signals()
+        stop = _stop_on(signal.SIGTERM)
         asyncio.get_running_loop().add_reader(leash, stop.set)  # readable only when its other end is closed
         ready = asyncio.Event()
         async with _beside(_beat(beating, ready)):
@@ -189,7 +189,7 @@ def _capacity(configured: int) -> int:
     return min(configured, room) if configured else room
 
 
-def _stop_on_signals() -> asyncio.Event:
+def _stop_on(*signals: signal.Signals) -> asyncio.Event:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def asked() -> None:
@@ -197,6 +197,6 @@ def _stop_on_signals() -> asyncio.Event:
             os._exit(130)  # asked twice: whoever asks is in a hurry, and what is acknowledged is in the log
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals:
         loop.add_signal_handler(number, asked)
     return stop

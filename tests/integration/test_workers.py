@@ -80,6 +80,20 @@ async def _scraped(instance: Instance) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
+async def test_control_c_says_goodbye_to_everybody(tmp_path: Path) -> None:
+    """A terminal sends it to the workers, too, who are told by their supervisor as well."""
+    with start_server(tmp_path / "valkey") as server:
+        async with running(server.url, tmp_path / "a", "--workers", "2") as instance:
+            workers = await _workers(instance, 2)
+
+            for worker in workers:
+                os.kill(worker, signal.SIGINT)
+            instance.signal(signal.SIGINT)
+
+            assert await instance.wait(15) == 0
+            assert instance.log.count("drained; goodbye") == 2
+
+
 async def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
     with start_server(tmp_path / "valkey") as server:
         async with running(server.url, tmp_path / "a", "--workers", "2") as instance:
