@@ -40,11 +40,11 @@ fuzz: .venv/.test ## hostile frames against a real server (FRAMES=1000000 SEED=1
 
 two-instances: .venv/.test ## 2 x 500 members, 10,000 messages over one Valkey: all of them, once, in one order
 	@TWO_INSTANCES_MEMBERS=500 TWO_INSTANCES_MESSAGES=10000 .venv/bin/python -m pytest -q -s \
-	  tests/integration/test_two_instances.py -k everyone
+	  -o faulthandler_timeout=800 tests/integration/test_two_instances.py -k everyone
 
 rolling: .venv/.test ## 4 instances restarted in turn, 3 times, under 200 clients: nothing lost, doubled or reordered
 	@ROLLING_INSTANCES=4 ROLLING_CLIENTS=200 ROLLING_ROUNDS=3 .venv/bin/python -m pytest -q -s \
-	  tests/integration/test_rolling_restart.py
+	  -o faulthandler_timeout=600 tests/integration/test_rolling_restart.py
 
 parity: .venv/.test ## SQLite and Valkey do what the memory store does: 1,000 random conversations each, some minutes
 	@PARITY_EXAMPLES=1000 .venv/bin/python -m pytest -q -o faulthandler_timeout=0 tests/store/test_parity.py

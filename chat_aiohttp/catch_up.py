@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from chat_aiohttp import commands
 from chat_aiohttp.closing import Close
+from chat_aiohttp.early_sends import EarlySends, Skipped
 from chat_aiohttp.errors import Refused
-from chat_aiohttp.events import EventId
+from chat_aiohttp.events import Draft, EventId
 from chat_aiohttp.paging import earlier, later
 from chat_aiohttp.rooms import Member
 from chat_aiohttp.shared_reads import SharedReads, View
@@ -57,6 +58,7 @@ class CatchUp:
         self._tasks: dict[asyncio.Task[None], Member] = {}
         self._paging: set[Member] = set()
         self._answers: dict[Member, list[tuple[EventId, bytes]]] = {}
+        self._early = EarlySends()
 
     def begin(self, member: Member, after: EventId | None, history: int) -> None:
         """Bring *member*, which is arriving, up to its room's present: everything after *after*, or the last *history*
@@ -77,6 +79,16 @@ class CatchUp:
         if len(answers) < ANSWERS:
             answers.append((event_id, frame))
 
+    def given(self, member: Member, draft: Draft) -> None:
+        """*member* gives *draft* to the log. If its echo will lie in what *member* skips, it is answered from here."""
+        if member in member.room.arriving:
+            self._early.add(member, draft)
+
+    def settled(self, drafts: Sequence[Draft]) -> None:
+        """The log has answered *drafts*."""
+        for member, answer in self._early.settled(drafts):
+            self._switchboard.send(member, answer)
+
     async def stop(self) -> None:
         """End all readers, now."""
         tasks = list(self._tasks)
@@ -94,6 +106,7 @@ class CatchUp:
         member = self._tasks.pop(task)
         if member not in member.room.arriving:  # a page's task may end before the catching up it goes beside
             self._answers.pop(member, None)
+            self._early.forget(member)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("reading back failed", exc_info=error)
             self._switchboard.close(member, Close.INTERNAL_ERROR, "the server failed")
@@ -103,14 +116,14 @@ class CatchUp:
         more, caught_up, cursor, losses, looks = True, False, after, room.losses, 0
         if cursor is None:
             page = await self._patiently(member, partial(self._reads.last, room, history))
-            if page is None or not await self._send(member, page):
+            if page is None or not await self._send(member, page, Skipped(page.begins, page.position.next())):
                 return
             cursor, more = page.position, page.more
             caught_up = cursor >= room.position and losses == room.losses
         while not caught_up:
             losses, position = room.losses, room.position
             page = await self._patiently(member, partial(self._reads.after, room, cursor))
-            if page is None or not await self._send(member, page):
+            if page is None or not await self._send(member, page, _skipped_by(page)):
                 return
             cursor = page.position
             caught_up = not page.more and cursor >= room.position and losses == room.losses
@@ -124,6 +137,8 @@ class CatchUp:
                 await asyncio.sleep(0)  # neither a shared page nor a socket with room makes anybody wait
         # No await since the room's position was looked at: what it delivers next is the next after *cursor*.
         room.join(member, cursor)
+        if answers := self._early.live(member):
+            self._switchboard.send(member, answers)
         self._on_live(member, more=more)
         for event_id, answer in self._answers.pop(member, ()):
             if not room.will_send(member, event_id):
@@ -148,9 +163,17 @@ class CatchUp:
                 await asyncio.sleep(RETRY_S)
         return None
 
-    async def _send(self, member: Member, page: View) -> bool:
-        """Whether *member* has taken all of *page*."""
+    async def _send(self, member: Member, page: View, skipped: Skipped | None) -> bool:
+        """Whether *member* has taken all of *page*, which leaves out what was *skipped*."""
         if page.gap is not None:
             self._switchboard.metrics.gaps += 1
-        data = page.data(v1=member.v1, kinds=member.kinds)
+        answers = self._early.answers(member, page.position, skipped)
+        data = answers + page.data(v1=member.v1, kinds=member.kinds)
         return await self._switchboard.send_paced(member, data) if data else member.is_open
+
+
+def _skipped_by(page: View) -> Skipped | None:
+    if page.gap is None:
+        return None
+    begins = page.gap.position.next()
+    return Skipped(begins, begins)

@@ -37,6 +37,12 @@ LOOK_S: Final = 1.0  # to find a message; then the log counts as away, and nothi
 _KINDS: Final = {commands.Edit: EDIT, commands.Delete: DELETE, commands.React: REACTION}
 
 
+class Give(Protocol):
+    """Gives a member's draft to the log."""
+
+    def __call__(self, member: Member, draft: Draft, /) -> None: ...
+
+
 class Refuse(Protocol):
     """Told of a change that was refused."""
 
@@ -60,11 +66,12 @@ class Changes:
     """The changes under way in this process."""
 
     def __init__(
-        self, *, store: Store, switchboard: Switchboard, may: May, refuse: Refuse, is_behind: IsBehind
+        self, *, store: Store, switchboard: Switchboard, may: May, give: Give, refuse: Refuse, is_behind: IsBehind
     ) -> None:
         self._store = store
         self._switchboard = switchboard
         self._may = may
+        self._give = give
         self._refuse = refuse
         self._is_behind = is_behind
         self._lines: dict[Member, deque[tuple[commands.Change, int]]] = {}
@@ -178,7 +185,8 @@ class Changes:
 
     def _append(self, member: Member, change: commands.Change, number: int) -> None:
         room = member.room
-        self._store.append(
+        self._give(
+            member,
             Draft(
                 room.key,
                 room.title,
@@ -190,7 +198,7 @@ class Changes:
                 target=change.target,
                 owner=member,
                 number=number,
-            )
+            ),
         )
 
     async def _get(self, member: Member, ids: tuple[EventId, ...]) -> None:

@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 from aiohttp import web
 
@@ -26,8 +26,10 @@ from chat_aiohttp.errors import CannotStart
 from chat_aiohttp.listeners import BACKLOG, address_of, open_listeners
 from chat_aiohttp.logs import configure
 from chat_aiohttp.settings import masked, store_url
+from chat_aiohttp.siblings import Sibling, Siblings
 from chat_aiohttp.supervisor import BEAT_S, Supervisor
 from chat_aiohttp.systemd import Notifier, watchdog_interval_s
+from chat_aiohttp.web import ops
 
 log = logging.getLogger(__name__)
 
@@ -56,20 +58,24 @@ def run(config: Config, source: str) -> int:
 
 
 def _supervise(process: Process, loop_factory: LoopFactory) -> int:
-    def serve(beating: int, leash: int) -> int:
+    server = process.config.server
+    siblings = Siblings(server.workers)
+
+    def serve(number: int, beating: int, leash: int) -> int:
         try:
             with asyncio.Runner(loop_factory=loop_factory) as runner:
-                return runner.run(process.serve_as_worker(beating, leash))
+                return runner.run(process.serve_as_worker(siblings.member(number), beating, leash))
         except CannotStart as error:
             log.critical("%s", error)
             return error.exit_code
 
-    server = process.config.server
     log.info("%d workers on %s", server.workers, address_of(process.listeners))
     notifier = Notifier(os.environ)
-    return Supervisor(
+    supervisor = Supervisor(
         count=server.workers, serve=serve, notifier=notifier, drain_s=server.drain_s, refused=EX_UNUSABLE
-    ).run()
+    )
+    with closing(siblings):
+        return supervisor.run()
 
 
 def _loop_factory(name: str) -> LoopFactory:
@@ -96,23 +102,28 @@ class Process:
 
     async def serve(self, ready: Callable[[str], None], notifier: Notifier) -> int:
         """Serve until a signal; *ready* is told when the sockets are served."""
-        stop = _stop_on_signals()
+        stop = _stop_on(signal.SIGTERM, signal.SIGINT)
         async with _beside(_tell_alive(notifier, watchdog_interval_s(os.environ, os.getpid()))):
             await self._serve_until(stop, ready, notifier)
         return 0
 
-    async def serve_as_worker(self, beating: int, leash: int) -> int:
+    async def serve_as_worker(self, sibling: Sibling, beating: int, leash: int) -> int:
         """Serve until a signal or until the supervisor is gone; tell it when ready and that the loop turns."""
-        stop = _stop_on_signals()
+        stop = _stop_on(signal.SIGTERM)
         asyncio.get_running_loop().add_reader(leash, stop.set)  # readable only when its other end is closed
         ready = asyncio.Event()
         async with _beside(_beat(beating, ready)):
-            await self._serve_until(stop, lambda _: ready.set(), Notifier({}))
+            await self._serve_until(stop, lambda _: ready.set(), Notifier({}), sibling)
         return 0
 
-    async def _serve_until(self, stop: asyncio.Event, ready: Callable[[str], None], notifier: Notifier) -> None:
+    async def _serve_until(
+        self, stop: asyncio.Event, ready: Callable[[str], None], notifier: Notifier, sibling: Sibling | None = None
+    ) -> None:
         config = self.config
         app = create_app(config, store_url=self._url, capacity=_capacity(config.limits.connections))
+        if sibling is not None:
+            app[keys.SIBLING] = sibling
+            app.cleanup_ctx.append(ops.tell_siblings)
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -178,7 +189,7 @@ def _capacity(configured: int) -> int:
     return min(configured, room) if configured else room
 
 
-def _stop_on_signals() -> asyncio.Event:
+def _stop_on(*signals: signal.Signals) -> asyncio.Event:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def asked() -> None:
@@ -186,6 +197,6 @@ def _stop_on_signals() -> asyncio.Event:
             os._exit(130)  # asked twice: whoever asks is in a hurry, and what is acknowledged is in the log
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals:
         loop.add_signal_handler(number, asked)
     return stop

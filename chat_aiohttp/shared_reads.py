@@ -42,6 +42,12 @@ class View:
     def __len__(self) -> int:
         return len(self._read.page().events) - self._start
 
+    @property
+    def begins(self) -> EventId:
+        """Its first event; if it has none, whatever comes next."""
+        events = self._read.page().events
+        return events[self._start].id if self._start < len(events) else self.position.next()
+
     def is_end(self, position: EventId) -> bool:
         """Whether nothing more was kept behind it, and the room, at *position*, has not gone on since."""
         return not self.more and self.position >= position

@@ -57,7 +57,12 @@ class Speech:
         self._echoes = Echoes(self._unheard)
         self._sends = 0  # so far, by everybody: what was sent before what
         self._changes = Changes(
-            store=store, switchboard=switchboard, may=may, refuse=self._refuse, is_behind=self._order.is_behind
+            store=store,
+            switchboard=switchboard,
+            may=may,
+            give=self._give,
+            refuse=self._refuse,
+            is_behind=self._order.is_behind,
         )
 
     async def drain(self) -> None:
@@ -85,7 +90,8 @@ class Speech:
             return
         room = member.room
         self._metrics.messages_in += 1
-        self._store.append(
+        self._give(
+            member,
             Draft(
                 room.key,
                 room.title,
@@ -96,7 +102,7 @@ class Speech:
                 digest=bodies.send_digest(send) if ref is not None else b"",
                 owner=member,
                 number=self._sends,
-            )
+            ),
         )
 
     def change(self, member: Member, change: commands.Change) -> None:
@@ -126,6 +132,10 @@ class Speech:
         self._refuse(member, error, ref, self._sends)
         self._switchboard.charge(member, OUR_FAULT_COST if error.code in OUR_FAULT else 1)
 
+    def _give(self, member: Member, draft: Draft) -> None:
+        self._catch_up.given(member, draft)
+        self._store.append(draft)
+
     def _hindrance(self, member: Member, ref: str | None) -> ChatError | None:
         """Why *member* may not write now; None: it may."""
         if member.held is not None and self._order.holds(member, ref):
@@ -144,6 +154,7 @@ class Speech:
 
     def settled(self, drafts: Sequence[Draft]) -> None:
         """Answer those whose send was refused or a repeat; the echo answers the others, if it comes."""
+        self._catch_up.settled(drafts)
         stored: list[Draft] = []
         for draft in drafts:
             if draft.error is not None or draft.repeated:

@@ -5,6 +5,9 @@ it and writes a byte when it serves and then again and again: the first tells sy
 SILENT_S means that its loop is stuck, and it is killed and started again. The supervisor's own end ends the workers,
 as they watch a pipe whose other end only it holds.
 
+A signal is only noted when it comes and obeyed between two looks, so that it finds no worker half started. Workers hear
+of it from here alone: Ctrl-C reaches them too, and a second signal would end them at once, without a goodbye.
+
 Workers are one chat through Redis; a store with one owner can't have several.
 """
 
@@ -26,12 +29,16 @@ log = logging.getLogger(__name__)
 
 BEAT_S: Final = 1.0  # how often a worker says that its loop turns
 SILENT_S: Final = 20.0  # then it is stuck; a start, with a slow Redis, takes less
-RESTART_S: Final = 1.0  # between a worker's death and its successor
+RESTART_S: Final = 1.0  # between a worker's death and its successor, doubled with each death in a row, up to
+LONGEST_RESTART_S: Final = 30.0
+STABLE_S: Final = 60.0  # alive for so long, and its death is the first in a row
 GRACE_S: Final = 5.0  # beyond the drain, for closing; then workers are killed
 
-Serve = Callable[[int, int], int]
-"""Serves in a worker until it is told to stop, writing a byte to the first descriptor when ready and each BEAT_S, and
-stopping when the second reads as closed; the exit code."""
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT)
+
+Serve = Callable[[int, int, int], int]
+"""Serves in the worker of this number (0 and up) until it is told to stop, writing a byte to the first descriptor when
+ready and each BEAT_S, and stopping when the second reads as closed; the exit code."""
 
 
 class Worker:
@@ -41,7 +48,7 @@ class Worker:
         self.number = number
         self.pid = pid
         self.beats = beats
-        self.heard_at = monotonic()
+        self.started_at = self.heard_at = monotonic()
         self.is_ready = False
 
 
@@ -56,6 +63,8 @@ class Supervisor:
         self._refused = refused  # the exit code of a worker that can't start whatever is tried
         self._workers: dict[int, Worker] = {}  # by the descriptor of its beats
         self._due: dict[int, float] = {}  # number -> when it is started (again)
+        self._deaths: dict[int, int] = {}  # number -> in a row
+        self._asked = 0  # how often to stop
         self._stopping_at: float | None = None
         self._exit_code = 0
         self._selector = selectors.DefaultSelector()
@@ -66,8 +75,8 @@ class Supervisor:
         wake, woken = socket.socketpair()
         woken.setblocking(False)
         signal.set_wakeup_fd(woken.fileno())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._asked_to_stop)
+        for number in _STOPS:
+            signal.signal(number, self._note)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to be woken
         self._selector.register(wake, selectors.EVENT_READ)
         self._due = dict.fromkeys(range(self._count), 0.0)
@@ -79,14 +88,18 @@ class Supervisor:
                 else:
                     self._hear(self._workers[key.fd])
             self._reap()
+            self._obey()
             self._watch()
         return self._exit_code
 
-    def _asked_to_stop(self, *_: object) -> None:
-        if self._stopping_at is not None:
+    def _note(self, *_: object) -> None:
+        self._asked += 1
+
+    def _obey(self) -> None:
+        if self._asked and self._stopping_at is None:
+            self._stop()
+        if self._asked > 1:
             self._kill_all()  # asked twice: whoever asks is in a hurry
-            return
-        self._stop()
 
     def _stop(self) -> None:
         self._stopping_at = monotonic()
@@ -106,21 +119,27 @@ class Supervisor:
 
     def _start(self, number: int) -> None:
         beats, beating = os.pipe()
+        # What comes before a worker can handle it must find neither our handlers in it nor nobody at all.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
         pid = os.fork()
         if not pid:
             os.close(beats)
             os.close(self._leash_held)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os._exit(self._guarded(beating))
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+            os._exit(self._guarded(number, beating))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
         os.close(beating)
         os.set_blocking(beats, False)
         self._workers[beats] = Worker(number, pid, beats)
         self._selector.register(beats, selectors.EVENT_READ)
 
-    def _guarded(self, beating: int) -> int:
+    def _guarded(self, number: int, beating: int) -> int:
         try:
-            return self._serve(beating, self._leash)
+            return self._serve(number, beating, self._leash)
         except BaseException:
             log.exception("a worker failed")
             return 1
@@ -159,8 +178,13 @@ class Supervisor:
             self._exit_code = code  # it has said why; another try would say the same
             self._stop()
         else:
-            log.error("worker %d ended with %d; it is started again", worker.number, code)
-            self._due[worker.number] = monotonic() + RESTART_S
+            now, number = monotonic(), worker.number
+            in_a_row = self._deaths[number] = (
+                1 if now > worker.started_at + STABLE_S else self._deaths.get(number, 0) + 1
+            )
+            delay = min(LONGEST_RESTART_S, RESTART_S * (1 << min(in_a_row - 1, 10)))
+            log.error("worker %d ended with %d; it is started again in %g s", number, code, delay)
+            self._due[number] = now + delay
 
     def _watch(self) -> None:
         now = monotonic()

@@ -2,12 +2,17 @@
 
 Read when somebody asks: the counters themselves (metrics.py) know nothing of this. Importing prometheus-client takes a
 tenth of a second, so web/ops.py does that beside the loop, when the first one asks.
+
+Of several workers one is asked, and shows what all of them count, each under its number. Nothing is added up: a sum of
+gauges may mean nothing, a counter begins at 0 with its worker, and whoever reads this can add. Rejected:
+prometheus-client's multiprocess mode, whose counters are files that every addition writes to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -20,12 +25,61 @@ from chat_aiohttp.metrics import Histogram
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
+class _Family(msgspec.Struct, array_like=True):
+    name: str
+    words: str
+    kind: str
+    samples: list[tuple[str, dict[str, str], float]]
+
+
 def exposition(hub: Hub) -> bytes:
     """Everything this process counts, in Prometheus' text format (CONTENT_TYPE)."""
+    return generate_latest(_registry(hub))
+
+
+def figures(hub: Hub) -> bytes:
+    """The same, for the worker that was asked for it."""
+    families = [
+        _Family(family.name, family.documentation, family.type, [(one.name, one.labels, one.value) for one in samples])
+        for family in _registry(hub).collect()
+        if (samples := family.samples)
+    ]
+    return msgspec.msgpack.encode(families)
+
+
+def exposition_of(figures: Mapping[int, bytes | None]) -> bytes:
+    """The figures of all workers by their numbers (None: it gave none), each sample with its ``worker``, and
+    ``chat_worker_up``, which says whose are there."""
+    registry = CollectorRegistry()
+    registry.register(_Workers(figures))
+    return generate_latest(registry)
+
+
+def _registry(hub: Hub) -> CollectorRegistry:
     registry = CollectorRegistry()
     registry.register(_Chat(hub))
     ProcessCollector(registry=registry)  # process_resident_memory_bytes, process_open_fds and their like
-    return generate_latest(registry)
+    return registry
+
+
+class _Workers(Collector):
+    def __init__(self, figures: Mapping[int, bytes | None]) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("chat_worker_up", "1 for each worker whose figures are here.", labels=["worker"])
+        families: dict[str, Metric] = {}
+        for number, told in sorted(self._figures.items()):
+            up.add_metric([str(number)], int(told is not None))
+            for one in [] if told is None else _decode(told):
+                family = families.setdefault(one.name, Metric(one.name, one.words, one.kind))
+                for name, labels, value in one.samples:
+                    family.add_sample(name, {"worker": str(number), **labels}, value)
+        yield up
+        yield from families.values()
+
+
+_decode = msgspec.msgpack.Decoder(list[_Family]).decode
 
 
 class _Chat(Collector):

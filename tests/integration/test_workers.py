@@ -7,6 +7,8 @@ import os
 import signal
 from pathlib import Path
 
+from aiohttp import ClientSession
+
 from tests.crowd import listen, say
 from tests.instances import Instance, running
 from tests.servers import start_server
@@ -32,6 +34,64 @@ async def test_workers_are_one_chat_and_a_dead_one_is_replaced(tmp_path: Path) -
             instance.signal(signal.SIGTERM)
             assert await instance.wait(15) == 0
             assert not any(Path(f"/proc/{worker}").exists() for worker in replaced)
+
+
+async def test_a_scrape_of_one_worker_shows_all_and_says_who_is_stuck(tmp_path: Path) -> None:
+    with start_server(tmp_path / "valkey") as server:
+        async with running(server.url, tmp_path / "a", "--workers", "3") as instance:
+            workers = await _workers(instance, 3)
+            joined = [await listen(instance.socket_url("lobby"), keep=True) for _ in range(24)]
+
+            samples = await _scraped(instance)
+
+            members = [samples[f'chat_members{{worker="{number}"}}'] for number in range(3)]
+            assert sum(members) == len(joined)
+            assert [samples[f'chat_worker_up{{worker="{number}"}}'] for number in range(3)] == [1, 1, 1]
+            assert all(samples[f'process_resident_memory_bytes{{worker="{number}"}}'] for number in range(3))
+            os.kill(workers[0], signal.SIGSTOP)
+            try:
+                up = await _up(instance, 2)  # a connection that the stuck one has taken is never answered
+            finally:
+                os.kill(workers[0], signal.SIGCONT)
+            assert up == [0.0, 1.0, 1.0]
+            assert await _up(instance, 3) == [1.0, 1.0, 1.0]
+
+
+async def _up(instance: Instance, count: int) -> list[float]:
+    """Which workers are up, sorted, once *count* of them are."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                samples = await asyncio.wait_for(_scraped(instance), 3)
+            except TimeoutError:
+                continue
+            up = sorted(value for name, value in samples.items() if name.startswith("chat_worker_up"))
+            if sum(up) == count:
+                return up
+
+
+async def _scraped(instance: Instance) -> dict[str, float]:
+    async with ClientSession() as http, http.get(f"{instance.url}/metrics") as answer:
+        assert answer.status == 200
+        text = await answer.text()
+    names = [line for line in text.splitlines() if line.startswith("# TYPE")]
+    assert len(names) == len(set(names))  # a family stands in one place
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+async def test_control_c_says_goodbye_to_everybody(tmp_path: Path) -> None:
+    """A terminal sends it to the workers, too, who are told by their supervisor as well."""
+    with start_server(tmp_path / "valkey") as server:
+        async with running(server.url, tmp_path / "a", "--workers", "2") as instance:
+            workers = await _workers(instance, 2)
+
+            for worker in workers:
+                os.kill(worker, signal.SIGINT)
+            instance.signal(signal.SIGINT)
+
+            assert await instance.wait(15) == 0
+            assert instance.log.count("drained; goodbye") == 2
 
 
 async def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
