@@ -30,7 +30,7 @@ ORDER = """
         construct(target, given, made) { window.order.push(name); return Reflect.construct(target, given, made); },
     });
     window.WebSocket = noted('socket', WebSocket);
-    for (const name of ['Collator', 'DateTimeFormat', 'NumberFormat', 'PluralRules']) Intl[name] = noted(name, Intl[name]);
+    for (const name of ['Collator', 'DateTimeFormat', 'PluralRules']) Intl[name] = noted(name, Intl[name]);
     window.RegExp = noted('expression', RegExp);
 """
 
