@@ -31,7 +31,7 @@ LOBBY: list[Line] = [
     ),
     ("9:52", "Björn", "Same box, same run? I'd love to put that next to nchan and uWebSockets."),
     ("9:53", "小伟", "👍"),
-    ("10:03", "Noor", "The embed works inside our docs site now. One line of HTML, no cookies."),
+    ("10:03", "Noor", "@Mira the embed works inside our docs site now. One line of HTML, no cookies."),
     ("10:04", "deploy-bot", "✓ main 3f9c2e1 · 412 tests passed"),
 ]
 LOBBY_ZH: list[Line] = [
@@ -45,9 +45,10 @@ LOBBY_ZH: list[Line] = [
     ),
     ("9:52", "Björn", "同一台机器、同一次运行？我想把它和 nchan、uWebSockets 放在一起。"),
     ("9:53", "小伟", "👍"),
-    ("10:03", "Noor", "嵌入到文档站点已经好了，一行 HTML，不用 cookie。"),
+    ("10:03", "Noor", "@Mira 嵌入到文档站点已经好了，一行 HTML，不用 cookie。"),
     ("10:04", "deploy-bot", "✓ main 3f9c2e1 · 412 项测试通过"),
 ]
+ANSWERS = "Björn"  # to the one with the code, too
 REACTIONS = {"🎉": ["Ada", "Björn", "Noor", "Mira"], "👏": ["Ada", "Noor"]}  # to the one with the code
 ROOMS: dict[str, list[Line]] = {
     "随便聊聊": [("7:12", "Noor", "有人看过那部新片子吗？")],
@@ -77,13 +78,17 @@ async def write_down(path: Path, day: datetime) -> None:
     store = SqliteStore(path=path, clock=lambda: now.timestamp())
     store.bind(Recorder())
     await store.open()
+    code: dict[str, str] = {}  # room -> the message with the code
     lines = [(at, room, who, what) for room, said in ROOMS.items() for at, who, what in said]
     for at, room, who, what in sorted(lines, key=lambda line: _of_day(line[0])):
         now = day + _of_day(at)
         key, title = room_key(room)
-        message = Draft(key, title, MESSAGE, message_body(what, _id(who), who, None))
+        reply = code.get(key) if who == ANSWERS else None
+        message = Draft(key, title, MESSAGE, message_body(what, _id(who), who, None, reply))
         store.append(message)
         await store.drain()
+        if "```" in what:
+            code[key] = str(message.id)
         for emoji, fans in REACTIONS.items() if "```" in what else ():
             for fan in fans:
                 body = change_body(React(message.id, "", emoji, on=True), _id(fan), fan)

@@ -22,6 +22,7 @@ ZONE = "Europe/Berlin"
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 780}
 VISITED = ["会议室-7", "ops", "design reviews", "随便聊聊"]
+READ = {"lobby": (10, 0), "大厅": (10, 0), "会议室-7": (8, 0), "design reviews": (8, 0)}  # until when each was read
 LAST_WORDS = {
     "Lobby": "Trying it on the phone in the train. Tunnel in 3… 2…",
     "大厅": "在火车上用手机试试，马上进隧道了……",
@@ -79,12 +80,19 @@ class _Camera:
         for visited in [room, *VISITED]:
             await self._enter(page, visited)
         await page.evaluate("""localStorage.setItem("chat.name", '"Mira"')""")
+        await page.evaluate("read => localStorage.setItem('chat.read', JSON.stringify(read))", self._read())
         await self._enter(page, room)
         await page.keyboard.insert_text(LAST_WORDS[room])
         await page.keyboard.press("Enter")
+        await expect(page.locator("#rooms .count")).to_have_count(2)
         await crowd.type(room, "Ada", "Björn")
         await expect(page.locator("#typing")).not_to_be_empty()
         await self._save(page, name)
+
+    def _read(self) -> dict[str, str]:
+        """Up to which id each room was read."""
+        times = {room: self._now.replace(hour=hour, minute=minute) for room, (hour, minute) in READ.items()}
+        return {room: f"{int(at.timestamp() * 1000)}-0" for room, at in times.items()}
 
     async def _enter(self, page: Page, room: str) -> None:
         await page.goto(self._server.room(room))

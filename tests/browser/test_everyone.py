@@ -60,6 +60,26 @@ def test_nothing_is_wider_than_a_small_phone(shared_server: ChatServer, arrive: 
     assert overflow(page) == 0
 
 
+def test_to_a_finger_a_switch_is_a_switch_and_copy_covers_no_code(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, viewport=PHONE, has_touch=True, is_mobile=True)
+    page = visitor.enter("fingers")
+    visitor.say("```\n" + "wide " * 40 + "\n```")
+    code = page.locator(".code code").bounding_box()
+    assert code is not None
+    words = page.locator(".code button").evaluate(
+        "button => { const range = new Range(); range.selectNodeContents(button);"
+        " const { bottom, height } = range.getBoundingClientRect(); return { bottom, height }; }"
+    )
+    assert words["bottom"] <= code["y"] + 1
+    assert words["height"] < 25  # on one line
+
+    page.locator("#settings-toggle").tap()
+
+    switch = page.get_by_role("switch", name="Sound").bounding_box()
+    assert switch is not None
+    assert switch["width"] > 1.5 * switch["height"]
+
+
 def test_the_composer_does_not_make_a_phone_zoom_in(shared_server: ChatServer, arrive: Arrive) -> None:
     page = arrive(shared_server, viewport=PHONE).enter("zoom")
 

@@ -24,6 +24,29 @@ from tests.test_docs import ROOT, blocks
 MOST_BYTES = 60 * 1024  # of a room's first load, as they come over the wire
 
 
+ORDER = """
+    window.order = [];
+    const noted = (name, real) => new Proxy(real, {
+        construct(target, given, made) { window.order.push(name); return Reflect.construct(target, given, made); },
+    });
+    window.WebSocket = noted('socket', WebSocket);
+    for (const name of ['Collator', 'DateTimeFormat', 'PluralRules']) Intl[name] = noted(name, Intl[name]);
+    window.RegExp = noted('expression', RegExp);
+"""
+
+
+def test_the_socket_is_opened_before_anything_that_takes_long(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    visitor.page.add_init_script(ORDER)
+
+    page = visitor.enter("first of all")
+
+    order = page.evaluate("window.order")
+    assert order[0] == "socket"
+    assert order.count("socket") == 1
+    assert "PluralRules" in order  # "1 person": it does write down what it should
+
+
 def test_a_rooms_first_load_is_light(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
     answers: list[Response] = []

@@ -25,15 +25,15 @@ export class Connection {
   #askedDelay = null;  // ms, from the server
   #timers = {};
 
-  /* *address* gives the next attempt's URL; *heard* gets each frame; *changed* is told the state, and the close. */
-  constructor({ address, protocol, heard, changed }) {
-    Object.assign(this, { address, protocol, heard, changed });
+  /* *open* gives the next attempt's WebSocket; *heard* gets each frame; *changed* is told the state, and the close. */
+  constructor({ open, heard, changed }) {
+    Object.assign(this, { open, heard, changed });
   }
 
   start() {
     this.#clear("return");
     this.#become("connecting");
-    const socket = new WebSocket(this.address(), this.protocol);
+    const socket = this.open();
     const mine = (listener) => (event) => socket === this.#socket && listener(event);
     this.#socket = socket;
     socket.onopen = mine(() => this.#opened());

@@ -4,10 +4,10 @@ import { faceOf } from "chat/face";
 import { markOf } from "chat/looks";
 import { knowNames } from "chat/mentions";
 import { markedAs } from "chat/message";
-import { isolated, locale, say } from "chat/words";
+import { isolated, lazily, locale, say } from "chat/words";
 
 const TYPING_MS = 5_000;  // without another word of it they have stopped
-const compare = new Intl.Collator(locale, { sensitivity: "base", numeric: true }).compare;
+const order = lazily(() => new Intl.Collator(locale, { sensitivity: "base", numeric: true }));
 
 export class People {
   count = null;  // null: not known yet
@@ -36,7 +36,7 @@ export class People {
   /* Everybody else who is here, as far as they are listed, by name. */
   get others() {
     const others = Array.from(this.#byId?.values() ?? []).filter(({ id }) => id !== this.me().id);
-    return others.sort((a, b) => compare(a.name, b.name));
+    return others.sort((a, b) => order().compare(a.name, b.name));
   }
 
   #gone(id) {

@@ -1,5 +1,7 @@
-/* The room: one object that holds what is known, and its parts, each of which knows nothing of the others. */
+/* The room: one object that holds what is known, and its parts, each of which knows nothing of the others. `opening`
+   stands first, since the first import is the first to be evaluated. */
 
+import { open } from "chat/opening";
 import { beside } from "chat/beside";
 import { Composer } from "chat/composer";
 import { Connection } from "chat/connection";
@@ -12,7 +14,6 @@ import { Outbox } from "chat/outbox";
 import { People } from "chat/people";
 import { reading } from "chat/reading";
 import { visit } from "chat/rooms";
-import { frameSession } from "chat/session";
 import { State } from "chat/state";
 import { wire } from "chat/wiring";
 import { page, say } from "chat/words";
@@ -42,7 +43,7 @@ room.people = new People({ ...column, mine: room.mine, me: () => room.me });
 const facts = () => ({ people: room.people.count, waiting: room.outbox.waiting });
 room.state = new State({ button: at("people-toggle"), text: at("state"), announce: at("announce"), facts });
 
-room.connection = new Connection({ address, protocol: "chat.v1", heard: (frame) => hear(room, frame), changed });
+room.connection = new Connection({ open: dial, heard: (frame) => hear(room, frame), changed });
 const saving = { saved: here.read(kept, []), save: (entries) => here.write(kept, entries) };
 room.outbox = new Outbox({ ...saving, send: transmit, changed: outboxChanged });
 const typing = () => room.connection.tell({ type: "typing" });
@@ -53,15 +54,9 @@ beside(room, { at, list, isMine });
 
 // -- the connection
 
-function address() {
-  const url = new URL(page.socket, location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+function dial() {
   room.asked = room.log.cursor === null ? "history" : "after";
-  url.searchParams.set(room.asked, room.log.cursor ?? page.history);
-  const name = room.attempts++ < TRIES_BY_NAME ? always.read("name", "") : "";
-  if (name) url.searchParams.set("name", name);
-  if (page.embed) url.searchParams.set("session", frameSession());
-  return url.href;
+  return open(room.log.cursor, room.attempts++ < TRIES_BY_NAME ? always.read("name", "") : "");
 }
 
 function changed(state, { code }) {

@@ -8,22 +8,28 @@ const words = page.words;
 const primary = page.lang.split("-")[0];
 export const locale = navigator.languages.find((tag) => tag.split("-")[0] === primary) ?? page.lang;
 
-const plural = new Intl.PluralRules(locale);
-const number = new Intl.NumberFormat(locale);
+/* What *make* makes, when it is first needed: the first of Intl costs a browser 10 to 30 ms. */
+export function lazily(make) {
+  let made;
+  return () => made ??= make();
+}
+
+const plural = lazily(() => new Intl.PluralRules(locale));
+const number = lazily(() => new Intl.NumberFormat(locale));
 
 /* The text for *key*; "{n}" and other braces are filled from *values*, and *values.n* chooses between one and many. */
 export function say(key, values = {}) {
   let text = words[key] ?? key;
-  if (typeof text === "object") text = text[plural.select(values.n)] ?? text.other;
+  if (typeof text === "object") text = text[plural().select(values.n)] ?? text.other;
   return text.replace(/\{(\w+)\}/g, (whole, name) => fill(name, values) ?? whole);
 }
 
 export const knows = (key) => key in words;
 
 function fill(name, values) {
-  if (name === "count") return words.numbers[values.n] ?? number.format(values.n);  // "Two messages", but "17 messages"
+  if (name === "count") return words.numbers[values.n] ?? number().format(values.n);  // "Two messages", "17 messages"
   const value = values[name];
-  return typeof value === "number" ? number.format(value) : value;
+  return typeof value === "number" ? number().format(value) : value;
 }
 
 /* *name* inside a sentence of another direction: isolated (Unicode FSI … PDI), so that neither reorders the other. */
