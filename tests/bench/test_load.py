@@ -302,8 +302,8 @@ def stalling(at: int) -> Fault:
 async def test_a_server_that_stalls_cannot_hide_it(load: Path) -> None:
     """Latency counts from when a message was due: a stall shows in all that came meanwhile.
 
-    Whatever the machine does: the stall begins no sooner than the 30th message is due, 145 ms after the window began, and
-    what is due until the 60th waits for its end, 150 ms or more. That is more than a tenth of the window's 100.
+    Whatever the machine does: the stall begins no sooner than the 30th message is due, 145 ms after the window began,
+    and what is due until the 60th waits for its end, 150 ms or more. That is more than a tenth of the window's 100.
     """
     window = (await run(load, stalling(30)))["window"]
 
