@@ -22,7 +22,7 @@ run: .venv/.run ## start the chat on http://127.0.0.1:8000/chat/ (PORT=, ARGS=)
 	@exec .venv/bin/chat-aiohttp --port $(PORT) $(ARGS)
 
 test: lint types chromium ## lint, types, and every test with coverage: what CI runs
-	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile --cov --cov-report=term
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 lint: .venv/.test ## style and common mistakes, nothing is changed
 	@.venv/bin/ruff check --quiet .

@@ -7,7 +7,8 @@
  *   {"phase": "connected", ...}   all members are in their rooms; after this it waits `settle` seconds
  *   {"phase": "begin"}            the warm-up is over, the measured window begins: read the server's clocks now
  *   {"phase": "end"}              the window is over: read them again
- *   {"phase": "done", ...}        what was late has come, or `drain` seconds have passed; the results
+ *   {"phase": "done", ...}        what was late has come, or `drain` seconds have passed; the results: its latencies are
+ *                                 those of all messages due in the window, also of those that came after its end
  *
  * Open loop (--rate): messages are due at even distances, whatever the server does, and latency counts from the moment a
  * message was due, so that a server that stalls cannot hide it by slowing the load down. Closed loop (--window): each
@@ -102,10 +103,11 @@ static struct {
 
 static struct member *members;
 static uint32_t member_count, heard_count, open_count, started_count, connecting_count; /* heard: all but the deaf */
-static int epoll_fd, timer_fd, measuring, talking;
+static int epoll_fd, timer_fd, talking;
 static uint32_t hole_count;
 static uint64_t due_count;
 static nanoseconds began; /* of the open loop's schedule */
+static nanoseconds measured_from, measured_for;
 static unsigned char input[INPUT_MAX + FRAME_MAX];
 
 /* -- small things */
@@ -339,7 +341,7 @@ static void deliver(struct member *member, const unsigned char *text, nanosecond
     count.delivered++;
     member->heard++;
     member->order = (member->order ^ ((uint64_t)sender << 32 | sequence)) * 0x9e3779b97f4a7c15ull;
-    if (measuring)
+    if (payload.due - measured_from < measured_for) /* however late: a stall at the window's end counts, too */
         record(time > payload.due ? time - payload.due : 0);
     if (plan.window && sender == member->seat && member->under_way)
         member->under_way--;
@@ -601,6 +603,8 @@ static void talk_until(nanoseconds end)
         }
         turn((int)((end - time) / 1000000) + 1 < 100 ? (int)((end - time) / 1000000) + 1 : 100);
     }
+    if (plan.rate > 0)
+        say_due(end - 1); /* what was due while this process was not on its core */
 }
 
 static uint64_t expected(void)
@@ -655,9 +659,10 @@ static void measure(void)
     uint64_t delivered = count.delivered, bytes = count.bytes, sent = expected() / plan.members;
     double cpu = cpu_seconds();
     nanoseconds start = now();
-    measuring = 1;
-    talk_until(start + (nanoseconds)(plan.seconds * SECOND));
-    measuring = talking = 0;
+    measured_from = start;
+    measured_for = (nanoseconds)(plan.seconds * SECOND);
+    talk_until(start + measured_for);
+    talking = 0;
     double seconds = (now() - start) / 1e9;
     cpu = cpu_seconds() - cpu;
     delivered = count.delivered - delivered;

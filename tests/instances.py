@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 STARTED = re.compile(rb"chat_aiohttp [^ ]+ on (http://[^ ]+:([0-9]+))/chat/")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 # A test sends as fast as it can; the limits have tests of their own.
 UNLIMITED = {
     "CHAT_LIMITS_MESSAGES_PER_SECOND": "1000000",

@@ -12,7 +12,7 @@ from chat_aiohttp.outgoing import Socket
 from chat_aiohttp.switchboard import Switchboard
 from tests.frame_bytes import CLOSE, client_frame, server_frames
 
-DEADLINE_S = 5.0  # for whatever a test waits for
+DEADLINE_S = 20.0  # for whatever a test waits for
 
 
 class Recorder:

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections import deque
@@ -26,7 +25,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-DEADLINE_S = 10.0
+from tests.ports import free_port
+
+DEADLINE_S = 20.0
 VALKEY, REDIS = "valkey", "redis"
 # What takes long is done on the one that every machine has; by `make faults` on both.
 FAULTY = [VALKEY, REDIS] if os.environ.get("FAULTS_KINDS") == "both" else [VALKEY]
@@ -67,7 +68,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         # A unix socket's path may have 107 bytes; pytest's folders are longer.
         self._socket = Path(tempfile.mkdtemp(prefix="chat")) / "s"
-        self.port = _free_port()
+        self.port = free_port()
 
     @property
     def url(self) -> str:
@@ -217,10 +218,3 @@ class Proxy:
             pass
         finally:
             sink.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

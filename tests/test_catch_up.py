@@ -56,7 +56,7 @@ async def caught_up(*answers: Event) -> tuple[Board, Member]:
     for answer in answers:
         reader.answer_after(member, answer.id, event_frame(answer))
     store.let.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await live.wait()
     await asyncio.sleep(0)
     await reader.stop()

@@ -125,7 +125,7 @@ def run(*argv: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[st
         env={**os.environ, "PYTHONPATH": str(ROOT), **environ},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
 
@@ -195,7 +195,7 @@ def test_a_reader_who_leaves_early_is_no_error(tmp_path: Path) -> None:
             stdout=pipe,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
 
@@ -241,7 +241,7 @@ def test_neither_help_nor_check_config_loads_the_server(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
 

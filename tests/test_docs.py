@@ -78,7 +78,7 @@ def heard(listener: Listener, text: str) -> list[dict[str, object]]:
 async def until(is_so: Callable[[], bool], ask: Callable[[], None] = lambda: None) -> None:
     """Wait until *is_so*, asking three times a second: a bot may not be in the room yet."""
     asked_at = 0.0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_so():
             if monotonic() - asked_at > 0.3:
                 ask()
@@ -131,7 +131,7 @@ async def test_the_counters_come_with_the_documented_command(tmp_path: Path) -> 
         curl = await asyncio.create_subprocess_shell(
             command.replace("http://127.0.0.1:8000", instance.url), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        told, _ = await asyncio.wait_for(curl.communicate(), 20)
+        told, _ = await asyncio.wait_for(curl.communicate(), 60)
 
     if curl.returncode == 127:
         pytest.skip("curl is not installed")

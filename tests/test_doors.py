@@ -55,7 +55,7 @@ async def test_all_who_come_at_once_come_into_one_room_opened_once(hub: Hub, sto
             return id(room)
 
     coming = [asyncio.create_task(come()) for _ in range(50)]
-    await asyncio.wait_for(store.asked.wait(), 5)
+    await asyncio.wait_for(store.asked.wait(), 20)
     store.let.set()
 
     assert len(set(await asyncio.gather(*coming))) == 1
@@ -78,12 +78,12 @@ async def test_a_room_whose_visitors_gave_up_is_not_left_open(hub: Hub, store: S
             raise AssertionError("it was given up before")
 
     coming = asyncio.create_task(come())
-    await asyncio.wait_for(store.asked.wait(), 5)
+    await asyncio.wait_for(store.asked.wait(), 20)
     coming.cancel()
     await asyncio.wait([coming])
     store.let.set()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not store.detached:
             await asyncio.sleep(0)
     assert hub.registry.get("lobby") is None
@@ -109,7 +109,7 @@ async def test_a_room_whose_log_loses_something_while_it_opens_is_opened_anew(hu
             raise AssertionError("its position is of before the loss")
 
     coming = asyncio.create_task(come())
-    await asyncio.wait_for(store.asked.wait(), 5)
+    await asyncio.wait_for(store.asked.wait(), 20)
     hub.gap("lobby", Gap(after=EventId(5, 0), position=NOTHING, reason="lost"))
     store.let.set()
 
@@ -127,7 +127,7 @@ async def test_whoever_waits_at_the_door_when_a_drain_begins_is_refused(hub: Hub
             hub.member(room, session=b"s" * 16, who="w", name="Ada", v1=True)
 
     coming = asyncio.create_task(come())
-    await asyncio.wait_for(store.asked.wait(), 5)
+    await asyncio.wait_for(store.asked.wait(), 20)
     await hub.drain(5)
     store.let.set()
 

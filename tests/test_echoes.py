@@ -50,7 +50,7 @@ async def given_up(draft: Draft, *, meanwhile: Any = lambda: None) -> list[tuple
     one.expect([draft])
     meanwhile()
     one.expect([last])
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await end.wait()
     one.stop()
     return [(one, error) for one, error in told if one is not last]
@@ -82,7 +82,7 @@ async def test_who_has_gone_is_not_waited_for(member: Member) -> None:
     one.expect([stored(member)])
     member.fd = -1
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while one._timer is not None:
             await asyncio.sleep(0.01)
 

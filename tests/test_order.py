@@ -41,7 +41,7 @@ def member() -> Member:
 
 
 async def looked(store: Remembering) -> None:
-    await asyncio.wait_for(store.asked.wait(), 5)
+    await asyncio.wait_for(store.asked.wait(), 20)
     store.asked.clear()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -85,7 +85,7 @@ async def test_what_was_sent_first_holds_though_it_was_refused_last(member: Memb
 
 async def test_a_copy_refused_before_its_original_takes_the_originals_place(member: Member) -> None:
     order = SenderOrder(store=Remembering())
-    for ref, number in (("c", 3), ("a", 4), ("b", 5), ("c", 6)):  # at the door, while the first "a" and "b" still wait
+    for ref, number in (("c", 3), ("a", 4), ("b", 20), ("c", 6)):  # at the door, while the first "a" and "b" still wait
         order.hold(member, ref, number)
 
     for ref, number in (("a", 1), ("b", 2)):
@@ -148,7 +148,7 @@ async def test_behind_a_send_that_is_in_the_log_the_next_refused_one_holds(membe
     order.hold(member, "b", 2)
     order.hold(member, "c", 3)
     order.hold(member, "d", 4)
-    order.hold(member, "b", 5)  # sent again before its echo came: it keeps its place
+    order.hold(member, "b", 20)  # sent again before its echo came: it keeps its place
 
     assert order.holds(member, "e")
     await looked(store)
@@ -195,8 +195,8 @@ async def test_stopping_ends_what_is_being_looked_into(member: Member) -> None:
     order = SenderOrder(store=store)
     order.hold(member, "a", 1)
     order.holds(member, "b")
-    await asyncio.wait_for(store.asked.wait(), 5)
+    await asyncio.wait_for(store.asked.wait(), 20)
 
-    await asyncio.wait_for(order.stop(), 5)
+    await asyncio.wait_for(order.stop(), 20)
 
     assert member.held == "a"

@@ -6,7 +6,6 @@ import configparser
 import os
 import shutil
 import site
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -22,9 +21,10 @@ from pathlib import Path
 import pytest
 
 from chat_aiohttp.settings import example
+from tests.ports import free_port
 
 ROOT = Path(__file__).parent.parent
-START_S = 20  # for a start on a busy machine; it takes half a second
+START_S = 60  # for a start on a busy machine; it takes half a second
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,3 @@ def wait_until_it_answers(process: subprocess.Popen[bytes], url: str) -> None:
             time.sleep(0.05)  # between two looks; the deadline above ends it
         else:
             return
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

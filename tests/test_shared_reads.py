@@ -85,7 +85,7 @@ class Log:
         for number in range(count):
             self.store.append(Draft("lobby", "Lobby", kind, b'{"message":"%d"}' % number, target=target))
         await self.store.drain()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.told.ids) < before + count:
                 await asyncio.sleep(0)
         return self.told.ids[before:]
@@ -174,7 +174,7 @@ async def test_who_has_read_a_page_to_its_end_gets_the_next_one_also_while_the_r
     log.room.position = ids[0]  # as where another instance wrote the rest, and the follower lags
     await log.reads.after(log.room, NOTHING)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         rest = await log.reads.after(log.room, ids[PAGE - 1])
 
     assert rest.position == ids[PAGE]
@@ -236,7 +236,7 @@ async def test_pages_are_kept_for_a_moment_and_within_bounds(log: Log, monkeypat
         await log.reads.last(log.room, count)
         assert len(log.reads._kept) <= 4 + 1
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while log.reads._kept:
             await asyncio.sleep(0.005)
     assert not log.reads._reads

@@ -32,7 +32,7 @@ class Ear:
     def __init__(self, address: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(address)
-        self.socket.settimeout(5)
+        self.socket.settimeout(20)
 
     def heard(self) -> list[str]:
         return self.socket.recv(4096).decode().split("\n")
@@ -147,10 +147,10 @@ def test_systemd_s_own_activation_reaches_us(tmp_path: Path) -> None:
         assert process.stderr is not None
         assert b"Listening on" in process.stderr.readline()
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(20)
             client.connect(str(path))
             assert client.recv(100) == b"front"
-        process.communicate(timeout=10)
+        process.communicate(timeout=20)
 
 
 # -- the units

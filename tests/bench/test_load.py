@@ -17,7 +17,7 @@ from tests.bench.faulty import Fault, Faulty, Peer, framed, serving
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here: apt install gcc libc6-dev")
 
-RUN_S = 20  # the end of any run here; each takes a second
+RUN_S = 60  # the end of any run here; each takes a second or two
 
 Sent = list[tuple[Peer, bytes]]
 Figures = dict[str, Any]
@@ -34,7 +34,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 async def run(load: Path, fault: Fault, *arguments: str, delay_s: float = 0.0) -> Figures:
     """What the load generator reports of a server with *fault*; 3 rooms of 4 with 2 senders each, if not told else."""
-    times = ("--settle", "0", "--warm", "0", "--seconds", "0.5", "--drain", "0.5", "--limit", "10")
+    times = ("--settle", "0", "--warm", "0", "--seconds", "0.5", "--drain", "1", "--limit", "30")
     crowd = ("--rooms", "3", "--members", "4", "--senders", "2")
     talk = () if "--window" in arguments else ("--rate", "200")
     async with serving(fault, delay_s) as port:
@@ -73,14 +73,15 @@ async def test_an_honest_server_has_no_faults(load: Path) -> None:
     done = await run(load, honest)
 
     assert faults(done) == CLEAN
-    assert done["delivered"] == done["expected"] == pytest.approx(200 * 0.5 * 4, abs=20)
+    assert done["delivered"] == done["expected"]
+    assert 200 * 0.5 * 4 <= done["expected"] < 2 * 200 * 0.5 * 4  # all that was due, and not another rate
 
 
 async def test_a_closed_loop_delivers_all_too(load: Path) -> None:
     done = await run(load, honest, "--window", "4")
 
     assert faults(done) == CLEAN
-    assert done["delivered"] == done["expected"] > 1000
+    assert done["delivered"] == done["expected"] > 2 * (3 * 2 * 4) * 4, "it went on when its own came back"
 
 
 async def test_every_dropped_delivery_is_counted(load: Path) -> None:
@@ -104,11 +105,11 @@ async def test_a_closed_loop_that_loses_its_echo_goes_on(load: Path) -> None:
     def fault(server: Faulty, room: str, number: int, text: bytes) -> Sent:
         return [] if number == 3 else everyone(server, room, text)
 
-    done = await run(load, fault, "--window", "1", "--seconds", "3")
+    done = await run(load, fault, "--window", "1", "--seconds", "3")  # a sender gives up after 2
 
     assert done["lost"] == 3 * 4  # one message in each of three rooms, at four members
     assert done["stalls"] == 3
-    assert done["delivered"] > 1000
+    assert done["delivered"] == done["expected"] - done["lost"] > 3 * 4 * 4, "it went on"
 
 
 async def test_every_doubled_delivery_is_counted(load: Path) -> None:
@@ -281,24 +282,39 @@ async def test_a_second_message_in_a_frame_where_the_last_frame_had_its_first_hi
 async def test_latency_is_what_the_server_took(load: Path) -> None:
     window = (await run(load, honest, delay_s=0.06))["window"]
 
-    assert 59 < window["p50_ms"] < 240  # beside other tests; a wrong unit is further away
+    assert 59 < window["p50_ms"] < 600  # beside other tests; a wrong unit is further away
 
 
-async def test_a_server_that_stalls_cannot_hide_it(load: Path) -> None:
-    """Latency counts from when a message was due: a stall of 0.3 s shows in the messages that came meanwhile."""
-    stalled = False
+def stalling(at: int) -> Fault:
+    """A server that stands still for 0.3 s when it has had *at* messages, and is honest otherwise."""
+    said = 0
 
     def fault(server: Faulty, room: str, number: int, text: bytes) -> Sent:
-        nonlocal stalled
-        if number == 10 and not stalled:
-            stalled = True
+        nonlocal said
+        said += 1
+        if said == at:
             time.sleep(0.3)  # the fault itself: the server's loop stands still
         return everyone(server, room, text)
 
-    window = (await run(load, fault))["window"]
+    return fault
 
-    assert window["max_ms"] > 290
-    assert window["p90_ms"] > 150
+
+async def test_a_server_that_stalls_cannot_hide_it(load: Path) -> None:
+    """Latency counts from when a message was due: a stall shows in all that came meanwhile.
+
+    Whatever the machine does: the stall begins no sooner than the 30th message is due, 145 ms after the window began,
+    and what is due until the 60th waits for its end, 150 ms or more. That is more than a tenth of the window's 100.
+    """
+    window = (await run(load, stalling(30)))["window"]
+
+    assert window["max_ms"] > 280  # a figure is right to 1.6 %, and the first to wait may be due a moment later
+    assert window["p90_ms"] > 140
+
+
+async def test_a_server_that_stalls_when_the_window_ends_cannot_hide_it_either(load: Path) -> None:
+    window = (await run(load, stalling(95)))["window"]
+
+    assert window["max_ms"] > 280
 
 
 async def test_a_refusal_is_told_with_the_servers_words(load: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from chat_aiohttp.settings import load
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here: apt install gcc libc6-dev")
 
-LENGTHS = Lengths(warm=0.2, window=0.5, drain=1.0, limit=10.0)
+LENGTHS = Lengths(warm=0.2, window=0.5, drain=5.0, limit=30.0)
 SMALL = Work(name="A", title="small", rooms=2, members=5, senders=2, rate=200.0)
 ABOUT: dict[str, Any] = {
     "command": "python -m bench quick", "machine": {"processor": "one"}, "load_average": 0.1,
@@ -76,10 +77,17 @@ def test_the_clock_of_another_process_is_its_cpu_time(tmp_path: Path) -> None:
         pids = proc.tree(busy.pid)
         while proc.cpu_s(pids) < 0.05:  # it ends: the process does nothing but burn
             pass
-        fields = (Path("/proc") / str(busy.pid) / "stat").read_text().rpartition(")")[2].split()
 
-        assert proc.cpu_s(pids) == pytest.approx((int(fields[11]) + int(fields[12])) / 100, abs=0.05)
+        before, took, after = _ticks_s(busy.pid), proc.cpu_s(pids), _ticks_s(busy.pid)
+
+        assert before - 0.05 < took < after + 0.05  # /proc counts in steps of 10 ms, and may be a few behind
         assert proc.pss_bytes(pids) > 0
+
+
+def _ticks_s(pid: int) -> float:
+    """The CPU time of a process as /proc has it."""
+    fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_a_process_is_ended_with_its_children(tmp_path: Path) -> None:
@@ -88,7 +96,7 @@ def test_a_process_is_ended_with_its_children(tmp_path: Path) -> None:
         while len(pids) < 3:  # it ends: the shell starts two
             pids = proc.tree(parent.pid)
 
-    deadline = time.monotonic() + 5  # killed, but their ends are the kernel's to write down
+    deadline = time.monotonic() + 20  # killed, but their ends are the kernel's to write down
     while time.monotonic() < deadline and any(map(_runs, pids)):
         pass
     assert not [pid for pid in pids if _runs(pid)]
@@ -106,7 +114,7 @@ def test_the_floor_answers_before_it_is_asked_for_a_socket(tmp_path: Path) -> No
     command = OURS["floor-a"].command(Place(port=port, folder=tmp_path))
 
     with started(command, core=None, log=tmp_path / "log") as floor:
-        wait_for_answer(floor, port, "/", 5)
+        wait_for_answer(floor, port, "/", 20)
 
 
 def test_the_servers_configuration_lifts_the_limits_and_bends_nothing_else() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,8 +12,10 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).parent.parent.parent
-STARTS_WITHIN_S = 15.0
+STARTS_WITHIN_S = 60.0
 ENDS_WITHIN_S = 12.0
 
 
@@ -22,7 +23,7 @@ class ChatServer:
     """`python -m chat_aiohttp` on a free port of the loopback. *folder* holds its log and, with SQLite, its file."""
 
     def __init__(self, folder: Path, store: str = "memory:", *flags: str) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._folder = folder
         self._arguments = ["--port", str(self.port), "--store", store, *flags]
@@ -61,9 +62,10 @@ class ChatServer:
         assert self._process is not None
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if (code := self._process.poll()) is not None or time.monotonic() > deadline:
                 self.kill()
-                raise RuntimeError(f"the server did not start:\n{(self._folder / 'server.log').read_text()}")
+                log = (self._folder / "server.log").read_text()
+                raise RuntimeError(f"the server did not start (exit code {code}):\n{log}")
             time.sleep(0.02)
 
     def _is_ready(self) -> bool:
@@ -72,9 +74,3 @@ class ChatServer:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

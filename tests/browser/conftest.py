@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.chat_server import ChatServer
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import WITHIN_MS, Visitor
 from tests.servers import start_server
 
 Arrive = Callable[..., Visitor]
+
+expect.set_options(timeout=WITHIN_MS)
 
 
 @pytest.fixture(scope="module")  # not longer: while Playwright's own loop runs, no test may run another in this thread

@@ -31,8 +31,8 @@ def test_what_was_typed_while_the_server_was_dead_arrives_once(sqlite_server: Ch
     sqlite_server.start()
 
     everything = "before\nfirst while dead\nsecond while dead\n"
-    wait_for_log(one.page, lambda text: text == everything, 25)
-    wait_for_log(other.page, lambda text: text == everything, 25)
+    wait_for_log(one.page, lambda text: text == everything)
+    wait_for_log(other.page, lambda text: text == everything)
     expect(one.page.locator(MESSAGES)).to_have_count(3)
     expect(one.page.locator(".msg.pending")).to_have_count(0)
 
@@ -55,7 +55,7 @@ def test_a_message_whose_echo_was_lost_is_stored_once(shared_server: ChatServer,
     expect(one.page.locator(".msg.pending")).to_have_count(1)
     links[0].close(code=1012, reason="come back in 1 ms")
 
-    wait_for_log(one.page, lambda text: text == "hello\n", 15)
+    wait_for_log(one.page, lambda text: text == "hello\n")
     expect(one.page.locator(".msg.pending")).to_have_count(0)
     assert other.page.evaluate("document.querySelector('#chat-log').value") == "hello\n"
 
@@ -71,7 +71,7 @@ def test_an_outage_costs_nobody_their_name(shared_server: ChatServer, arrive: Ar
     links[-1].close(code=1012, reason="come back in 1 ms")
     one.say("still me")
 
-    wait_for_log(other.page, lambda text: text == "still me\n", 15)
+    wait_for_log(other.page, lambda text: text == "still me\n")
     assert "name=" not in links[-1].url
     expect(other.page.locator(".msg .who")).to_have_text(["Mira"])
     expect(one.page.locator("#people-list .me bdi")).to_have_text("Mira")
@@ -286,7 +286,7 @@ def test_what_has_to_wait_says_why_until_it_is_said(shared_server: ChatServer, a
     expect(why).to_have_text(["The room's log doesn't answer. It goes by itself when it does."])
     expect(page.locator(".msg").first).to_contain_text("first")
     codes.clear()
-    expect(page.locator(".msg.pending")).to_have_count(0, timeout=15_000)
+    expect(page.locator(".msg.pending")).to_have_count(0)
     expect(page.locator(".waits")).to_have_count(0)
     wait_for_log(page, lambda text: text == "first\nsecond\n")
 

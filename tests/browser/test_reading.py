@@ -181,7 +181,7 @@ def test_one_begins_where_the_new_begins_if_it_is_out_of_sight(shared_server: Ch
     expect(page.locator("#newest")).to_have_text("30 new messages")
     page.locator("#newest").click()
     expect(page.locator(MESSAGES).last).to_be_in_viewport()
-    expect(page.locator(".new")).to_have_class("new read", timeout=12_000)
+    expect(page.locator(".new")).to_have_class("new read")
 
 
 def test_the_time_of_a_message_is_its_address(shared_server: ChatServer, arrive: Arrive) -> None:

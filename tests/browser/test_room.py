@@ -242,7 +242,7 @@ def test_who_is_here_and_who_types(shared_server: ChatServer, arrive: Arrive) ->
     expect(page.locator("#typing")).to_be_empty()
 
     other.close()
-    expect(page.locator("#state")).to_have_text("Live · 1 person", timeout=10_000)
+    expect(page.locator("#state")).to_have_text("Live · 1 person")
 
 
 def test_one_may_change_ones_name(shared_server: ChatServer, arrive: Arrive) -> None:

@@ -83,7 +83,7 @@ def test_an_open_index_follows_what_is_said(shared_server: ChatServer, arrive: A
     wait_for_log(writer.page, lambda text: text == "first words\n")
 
     row = page.locator("#live a", has_text="a lively room")
-    for _ in range(20):  # the server gives a list out for two seconds, and its people are told once a second
+    for _ in range(100):  # the server gives a list out for two seconds, and its people are told once a second
         page.clock.run_for(15_000)
         if row.locator(".dot").count():
             break

@@ -28,7 +28,7 @@ from wsproto.events import (
 
 from tests.frame_bytes import BINARY, CLOSE, PING, PONG, TEXT, client_frame
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 ROOT = Path(__file__).parents[2]
 Said = str | bytes
 

@@ -48,7 +48,7 @@ async def _enter(http: aiohttp.ClientSession, instance: Instance, query: str = "
 
 
 async def _next(member: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, Any]:
-    while (fields := await member.receive_json(timeout=5))["type"] != kind:
+    while (fields := await member.receive_json(timeout=20))["type"] != kind:
         assert fields["type"] != "error", fields
     return dict(fields)
 
@@ -56,6 +56,6 @@ async def _next(member: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str,
 async def _history(http: aiohttp.ClientSession, instance: Instance) -> list[dict[str, Any]]:
     member = await _enter(http, instance, "?history=50")
     messages = []
-    while (fields := await member.receive_json(timeout=5))["type"] != "live":
+    while (fields := await member.receive_json(timeout=20))["type"] != "live":
         messages += [fields] if fields["type"] == "message" else []
     return messages

@@ -23,7 +23,7 @@ async def test_a_drain_sends_everyone_away_with_a_time_to_come_back_and_exits_cl
         instance.signal(signal.SIGTERM)
         texts, close = await _until_closed(plain)
         v1_texts, v1_close = await _until_closed(v1)
-        code = await instance.wait(10)
+        code = await instance.wait()
 
         assert any('"before"' in text for text in texts)  # under way when the signal came, and still told
         assert (close.data, v1_close.data) == (1012, 1012)
@@ -35,7 +35,7 @@ async def test_a_drain_sends_everyone_away_with_a_time_to_come_back_and_exits_cl
 
 async def _until_closed(socket: aiohttp.ClientWebSocketResponse) -> tuple[list[str], aiohttp.WSMessage]:
     texts = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while True:
             message = await socket.receive()
             if message.type is aiohttp.WSMsgType.TEXT:
@@ -49,16 +49,16 @@ async def test_what_was_said_before_a_restart_is_there_after_it(tmp_path: Path) 
         for room in ("会议室-7", "design reviews", "🎉"):
             member = await web.ws_connect(instance.socket_url(room))
             await member.send_str('{"message": "still here?"}')
-            await member.receive(timeout=5)
+            await member.receive(timeout=20)
             await member.close()
         instance.signal(signal.SIGINT)
-        assert await instance.wait(10) == 0
+        assert await instance.wait() == 0
 
         await instance.start()
 
         for room in ("会议室-7", "design reviews", "🎉"):
             member = await web.ws_connect(instance.socket_url(room) + "?history=50")
-            assert "still here?" in (await member.receive(timeout=5)).data
+            assert "still here?" in (await member.receive(timeout=20)).data
             await member.close()
 
 
@@ -131,10 +131,10 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
         )
         await reader.readuntil(b"\r\n\r\n")
         instance.signal(signal.SIGTERM)
-        await asyncio.wait_for(reader.read(100), 5)  # the goodbye, which this peer never answers
+        await asyncio.wait_for(reader.read(100), 20)  # the goodbye, which this peer never answers
         instance.signal(signal.SIGTERM)
 
-        assert await instance.wait(3) == 130
+        assert await instance.wait() == 130, "not by the end of the drain, nor by the cut of a peer that doesn't answer"
         writer.close()
         assert not web.closed
 

@@ -81,7 +81,7 @@ async def test_a_room_of_any_name_is_the_same_room_on_both(tmp_path: Path, room:
             there, listener = await listen(two.socket_url(_quoted(room)), keep=True)
 
             say(here, "hello")
-            await listener.until(100, 10)
+            await listener.until(100, 20)
 
             assert [message["message"] for message in listener.messages()] == ["hello"]
             here.close()

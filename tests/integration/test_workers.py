@@ -21,7 +21,7 @@ async def test_workers_are_one_chat_and_a_dead_one_is_replaced(tmp_path: Path) -
             joined = [await listen(instance.socket_url("lobby"), keep=True) for _ in range(24)]
             say(joined[0][0], "hello")
             for _, listener in joined:
-                await listener.until(1, 10)
+                await listener.until(1, 60)
             assert all(listener.messages()[0]["message"] == "hello" for _, listener in joined)
 
             os.kill(workers[0], signal.SIGKILL)
@@ -30,9 +30,9 @@ async def test_workers_are_one_chat_and_a_dead_one_is_replaced(tmp_path: Path) -
             assert set(workers[1:]) < set(replaced)
             transport, listener = await listen(instance.socket_url("lobby"), keep=True)
             say(transport, "still here")
-            await listener.until(1, 10)
+            await listener.until(1, 60)
             instance.signal(signal.SIGTERM)
-            assert await instance.wait(15) == 0
+            assert await instance.wait() == 0
             assert not any(Path(f"/proc/{worker}").exists() for worker in replaced)
 
 
@@ -101,7 +101,7 @@ async def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
 
             await instance.kill()
 
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 while any(Path(f"/proc/{worker}").exists() for worker in workers):
                     await asyncio.sleep(0.05)
 
@@ -123,7 +123,7 @@ async def _workers(instance: Instance, count: int, without: int = 0) -> list[int
     """The pids of the workers, once there are *count*, all of them serving."""
     assert instance.process is not None
     children = Path(f"/proc/{instance.process.pid}/task/{instance.process.pid}/children")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             pids = [int(pid) for pid in children.read_text().split()]
             served = instance.log.count("rooms in ")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from chat_aiohttp.errors import BadInput
 from chat_aiohttp.events import MESSAGE, NOTHING, Draft
-from tests.store.listener import ADA, BEN, Clock, Reopen, Side, Start, delete, ids, message, texts
+from tests.store.listener import ADA, BEN, DEADLINE_S, Clock, Reopen, Side, Start, delete, ids, message, texts
 
 
 class AppendContract:
@@ -43,7 +43,7 @@ class AppendContract:
         assert side.recorder.drafts == []
 
     async def test_drain_with_nothing_under_way_returns_at_once(self, side: Side) -> None:
-        await asyncio.wait_for(side.store.drain(), 1)
+        await asyncio.wait_for(side.store.drain(), DEADLINE_S)
 
     async def test_a_body_comes_back_byte_for_byte(self, side: Side) -> None:
         body = '{"message": "tab\\t “quotes” \\u0000 会议室 👩‍💻\\ud83d\\ude00", "n": 1.50,  "a":[1, 2]}'.encode()

@@ -11,7 +11,7 @@ import msgspec
 from chat_aiohttp.events import DELETE, EDIT, MESSAGE, REACTION, Draft, Event, EventId, Gap, Page
 from chat_aiohttp.store import Store
 
-DEADLINE_S = 5.0  # for whatever a test waits for
+DEADLINE_S = 20.0  # for whatever a test waits for
 ADA = b"ada-ada-ada-ada-"
 BEN = b"ben-ben-ben-ben-"
 

@@ -5,7 +5,6 @@ Real processes on free ports of loopback, each in a folder of its own, ended wit
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from time import monotonic, sleep
 import redis
 from redis.crc import key_slot
 
+from tests.ports import free_port
 from tests.servers import VALKEY, Server, need, start_server
 
 DEADLINE_S = 20.0
@@ -23,13 +23,6 @@ CLUSTER = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1500")
 NAME = "mymaster"
 AT_ONCE = ("--repl-diskless-sync-delay", "0")  # else a primary waits 5 s for more replicas to come
 DOWN_AFTER_MS = 500  # after so long without an answer a Sentinel thinks that the primary is down
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(is_so: Callable[[], object]) -> None:

@@ -14,7 +14,7 @@ from chat_aiohttp.store import Retention
 from chat_aiohttp.store.redis_streams import RedisStore
 from tests.store.listener import ADA, Recorder, Side, message
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 SHARDS = 16
 Open = Callable[..., Awaitable[Side]]
 

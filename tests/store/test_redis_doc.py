@@ -110,10 +110,10 @@ def _run(commands: str, server: Server, folder: Path) -> None:
     script = re.sub(
         r"(--daemonize yes)", rf"\1 && until redis-cli -p {server.port} ping | grep -q PONG; do :; done", script
     )
-    subprocess.run(["sh", "-ec", script], cwd=folder, check=True, timeout=30, capture_output=True)
+    subprocess.run(["sh", "-ec", script], cwd=folder, check=True, timeout=60, capture_output=True)
 
 
 def _tcp(server: Server, *command: str) -> str:
     return subprocess.run(
-        ["redis-cli", "-p", str(server.port), *command], check=False, timeout=10, capture_output=True, text=True
+        ["redis-cli", "-p", str(server.port), *command], check=False, timeout=60, capture_output=True, text=True
     ).stdout

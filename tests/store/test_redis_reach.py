@@ -9,9 +9,10 @@ from typing import NamedTuple
 import pytest
 
 from chat_aiohttp.errors import CannotStart
+from tests.ports import free_port
 from tests.servers import REDIS, Server, start_server
 from tests.store.listener import Side, delete, edit, message
-from tests.store.redis_clusters import CLUSTER, SLOTS, certificate, cluster, free_port, sentinel, until
+from tests.store.redis_clusters import CLUSTER, SLOTS, certificate, cluster, sentinel, until
 from tests.store.redis_sides import Open, said
 
 DOC = Path(__file__).parents[2] / "docs/redis.md"

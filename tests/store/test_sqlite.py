@@ -29,6 +29,7 @@ from chat_aiohttp.store import (
 )
 from chat_aiohttp.store.sqlite import SqliteStore
 from chat_aiohttp.store.sqlite_file import MIGRATIONS
+from tests.lateness import lateness
 from tests.store.contract import StoreContract
 from tests.store.listener import ADA, DEADLINE_S, Recorder, Side, eventually, ids, message
 
@@ -275,15 +276,16 @@ async def test_a_disk_that_does_not_answer_makes_the_outcome_unknown(side: Side)
     writer_of(side).put(lambda _: frozen.wait(DEADLINE_S), lambda *_: None, bare=True)
     started = time.monotonic()
     first = message("lobby", "a", ref="k1")
-    side.store.append(first)
-    await asyncio.sleep(0.02)  # long enough for a batch to have begun: what comes now is behind it
-    behind = message("lobby", "b", ref="k2")
-    await side.append(behind)
-    waited = time.monotonic() - started
+    async with lateness() as late:
+        side.store.append(first)
+        await eventually(lambda: batch_of(side) is not None)  # what comes now is behind it
+        behind = message("lobby", "b", ref="k2")
+        await side.append(behind)
+        waited = time.monotonic() - started
 
     assert isinstance(first.error, Unknown)
     assert type(behind.error) is Refused
-    assert waited < min(APPEND_DEADLINE_S, AWAY_WITHIN_S)
+    assert waited < min(APPEND_DEADLINE_S, AWAY_WITHIN_S) + late.s
     assert "not answered" in str(side.store.away)
     with pytest.raises(Refused):
         await side.store.find_ref("lobby", ADA, "k1")
@@ -321,6 +323,12 @@ async def test_after_close_sends_are_refused(side: Side) -> None:
 
 async def is_back(side: Side) -> None:
     await eventually(lambda: side.store.away is None)
+
+
+def batch_of(side: Side) -> object:
+    """What is being written."""
+    assert isinstance(side.store, SqliteStore)
+    return side.store._batch
 
 
 def writer_of(side: Side) -> sqlite_writer.Writer:

@@ -110,7 +110,7 @@ def test_what_is_read_only_is_refused_at_the_start(tmp_path: Path, what: str) ->
     if subprocess.run([*wrap, "true"], capture_output=True).returncode:
         pytest.skip("nothing can be mounted read-only here: run as root, on Linux")
     ended = subprocess.run(
-        [*wrap, sys.executable, "-c", START, str(folder)], capture_output=True, text=True, timeout=30, cwd=ROOT
+        [*wrap, sys.executable, "-c", START, str(folder)], capture_output=True, text=True, timeout=60, cwd=ROOT
     )
 
     assert ended.returncode == 74, ended.stderr

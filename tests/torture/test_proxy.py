@@ -10,7 +10,7 @@ import pytest
 
 from tests.torture.proxy import Proxy
 
-DEADLINE_S = 10.0
+DEADLINE_S = 20.0
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

@@ -23,7 +23,7 @@ UPGRADE = {
 }  # fmt: skip
 LOBBY = "/ws/chat/lobby/"
 V1 = "chat.v1"
-DEADLINE_S = 10.0  # twice what a leave waits for (presence.LINGER_S)
+DEADLINE_S = 20.0  # a leave alone waits for 5 (presence.LINGER_S)
 
 
 class Server:

@@ -47,7 +47,7 @@ async def said(client: Client, room: str, *texts: str) -> None:
     async with client.ws_connect(f"/ws/chat/{quote(room)}/?name=Ada") as socket:
         for text in texts:
             await socket.send_json({"message": text})
-            await socket.receive_json(timeout=2)
+            await socket.receive_json(timeout=20)
 
 
 # -- where one lands

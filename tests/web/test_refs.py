@@ -17,7 +17,7 @@ from chat_aiohttp.sessions import query_session
 from tests.web import chat_client
 from tests.web.chat_client import Fields, Server
 
-DEADLINE_S = 5.0
+DEADLINE_S = 20.0
 
 
 async def refused_for_now(

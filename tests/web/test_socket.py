@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from chat_aiohttp import presence
 from chat_aiohttp.closing import Close
 from chat_aiohttp.commands import Send
 from chat_aiohttp.config import Config, LimitsTable
@@ -103,7 +104,10 @@ async def test_a_resume_from_an_id_never_given_is_a_gap(server: Server) -> None:
 # -- chat.v1
 
 
-async def test_a_v1_member_is_told_who_and_where_it_is_and_who_is_there(server: Server) -> None:
+async def test_a_v1_member_is_told_who_and_where_it_is_and_who_is_there(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "LINGER_S", 0.0)
     secret = secrets.token_urlsafe(20)
     ada = await server.v1("Lobby", name="Ada", session=secret)
 
@@ -357,8 +361,8 @@ async def test_a_room_that_ends_while_it_is_told_of_changes_keeps_no_other_from_
     await server.v1("one")
     await server.v1("two")
     attendance = server.hub.attendance
-    for key, presence in attendance._rooms.items():
-        presence.tell_at = float("inf")  # so that the next change waits for the beat
+    for key, told in attendance._rooms.items():
+        told.tell_at = float("inf")  # so that the next change waits for the beat
         (member,) = server.hub.registry.shard(key).rooms[key].members()
         server.hub._reception.rename(member, "Renamed")
         with socket.socket(fileno=os.dup(member.fd)) as line:

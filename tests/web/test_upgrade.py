@@ -24,7 +24,7 @@ from chat_aiohttp.web.upgrade import take_over
 from tests.conformance.echo import Echo, echo_app
 from tests.frame_bytes import CLOSE, TEXT, client_frame, server_frames
 
-DEADLINE_S = 5.0
+DEADLINE_S = 20.0
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 section 1.3
 Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
