@@ -7,7 +7,8 @@ it. What goes the other way is wire.py's.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import json
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -17,6 +18,7 @@ from chat_aiohttp.texts import emoji, said
 
 MAX_REF = 64
 MAX_GET = 20  # messages asked for at once by their ids
+SHOWN: Final = 40  # bytes of what is no JSON that are shown to who sent it
 
 
 class Send(msgspec.Struct, gc=False):
@@ -212,10 +214,26 @@ def _object(text: bytes) -> dict[str, Any]:
     try:
         fields = _decode_any(text)
     except (msgspec.DecodeError, RecursionError):
-        raise BadInput("not_json", 'This is not JSON. Send an object such as {"message": "hi"}.') from None
+        words = f'“{_begin(text)}” is not JSON, or holds what no text can. Send an object such as {{"message": "hi"}}.'
+        raise BadInput("not_json", words, _lax_ref(text)) from None
     if not isinstance(fields, dict):
         raise BadInput("not_an_object", 'Send a JSON object such as {"message": "hi"}.')
     return fields
+
+
+def _lax_ref(text: bytes) -> str | None:
+    """The ref of a send that is JSON but for half a character or a number that is none: its sender should know which
+    one to give up. Nothing is guessed: what no parser can read has no ref."""
+    try:
+        fields = json.loads(text.decode())
+        ref = _ref(fields) if isinstance(fields, dict) else None
+        return ref if ref is None or ref.encode() else None
+    except (ValueError, RecursionError):  # the ref itself may hold half a character
+        return None
+
+
+def _begin(text: bytes) -> str:
+    return text[:SHOWN].decode(errors="ignore") + ("…" if len(text) > SHOWN else "")
 
 
 def _explain(text: bytes) -> NoReturn:

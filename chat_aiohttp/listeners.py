@@ -12,7 +12,7 @@ import socket
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from chat_aiohttp.config import ServerTable
 from chat_aiohttp.errors import CannotStart
@@ -87,22 +87,26 @@ def _tcp(host: str, port: int) -> list[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-        _listen(listener)
+        _listen(listener, (address[0], port, *address[2:]))
+        port = listener.getsockname()[1]  # 0 is any free one, and the same for every address of the host
     return listeners
 
 
 def _unix(path: Path) -> socket.socket:
     _remove_stale(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    _listen(listener)
+    _listen(listener, str(path))
     return listener
 
 
-def _listen(listener: socket.socket) -> None:
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
+def _listen(listener: socket.socket, address: tuple[Any, ...] | str) -> None:
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
 
 
 def _remove_stale(path: Path) -> None:
@@ -110,7 +114,10 @@ def _remove_stale(path: Path) -> None:
     if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
         return
     with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # else a full backlog would hold up the start for ever
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
+        except BlockingIOError:
+            return

@@ -6,7 +6,10 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from chat_aiohttp.config import ServerTable
+from chat_aiohttp.errors import CannotStart
 from chat_aiohttp.listeners import UNSENT_BYTES, open_listeners
 
 
@@ -58,3 +61,50 @@ def _taken(full: socket.socket) -> int:
         except BlockingIOError:
             break
     return taken
+
+
+def test_port_0_is_the_same_free_port_on_every_address_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("127.0.0.1", "127.0.0.2")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+    listeners = open_listeners(ServerTable(port=0), {}, 0)
+
+    addresses = [listener.getsockname() for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    assert [address for address, _ in addresses] == ["127.0.0.1", "127.0.0.2"]
+    assert addresses[0][1] == addresses[1][1] != 0
+
+
+def test_a_unix_socket_that_a_killed_server_left_is_taken_over(tmp_path: Path) -> None:
+    path = str(tmp_path / "chat.sock")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(path)
+
+    (listener,) = open_listeners(ServerTable(unix=path), {}, 0)
+
+    with listener, socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+
+
+def test_a_unix_socket_that_is_served_is_left_alone_however_busy_its_server_is(tmp_path: Path) -> None:
+    path = str(tmp_path / "chat.sock")
+    with socket.socket(socket.AF_UNIX) as served, socket.socket(socket.AF_UNIX) as waiting:
+        served.bind(path)
+        served.listen(0)
+        waiting.connect(path)  # the kernel takes no more, and a connect would wait
+
+        with pytest.raises(CannotStart, match="another program listens there"):
+            open_listeners(ServerTable(unix=path), {}, 0)
+
+        assert Path(path).is_socket()
+
+
+def test_a_file_where_the_unix_socket_should_be_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "chat.sock"
+    path.write_text("mine")
+
+    with pytest.raises(CannotStart, match="another program listens there"):
+        open_listeners(ServerTable(unix=str(path)), {}, 0)
+
+    assert path.read_text() == "mine"

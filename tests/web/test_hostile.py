@@ -36,6 +36,31 @@ HOSTILE: dict[str, tuple[bytes, str | None, str | None]] = {
 
 
 @pytest.mark.parametrize("dialect", ["plain", "chat.v1"])
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        (rb'{"type":"send","ref":"r","message":"\ud800"}', "r"),
+        (b'{"type":"send","message":"x","ref":"r","more":NaN}', "r"),
+        (rb'{"type":"send","ref":"\udc00","message":"x"}', None),
+        (b'{"type":"send","ref":5,"message":NaN}', None),
+        (b'{"type":"send","ref":"r","message":"x"', None),
+        (b'["ref", "r", NaN]', None),
+    ],
+)
+async def test_whoever_sent_no_json_is_told_which_send_it_was_where_that_can_be_read(
+    server: Server, dialect: str, text: bytes, ref: str | None
+) -> None:
+    member = await (server.plain() if dialect == "plain" else server.v1())
+
+    await member.socket.send_str(text.decode())
+
+    answer = await member.error()
+    assert answer.get("error", answer.get("code")) == "not_json"
+    assert answer.get("ref") == ref
+    assert text[:20].decode() in answer["message" if dialect == "plain" else "words"]
+
+
+@pytest.mark.parametrize("dialect", ["plain", "chat.v1"])
 async def test_a_bomb_is_one_named_error_and_the_connection_goes_on(server: Server, dialect: str) -> None:
     """One connection meets them all: nothing of one is left for the next."""
     member = await (server.plain() if dialect == "plain" else server.v1())

@@ -135,8 +135,9 @@ def test_every_limit_is_on_the_page() -> None:
     table = PAGE.split("## When a limit is met")[1]
     told = {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
     met = {"frames", "bytes", "room_full"}
-    for source in ("addresses.py", "gate.py"):
-        met |= set(re.findall(r'\b(?:Limited|_too_fast)\(\s*"(\w+)"', (package / source).read_text("utf-8")))
+    for source in ("addresses.py", "gate.py", "web/search.py", "web/unread.py"):
+        refusing = r'\b(?:Limited|_too_fast|Allowance)\(\s*(?:rate, )?"(\w+)"'
+        met |= set(re.findall(refusing, (package / source).read_text("utf-8")))
 
     assert told == met
     settings = {name for row in re.findall(r"\| `[^|]*\| ([^|]*) \|", table) for name in re.findall(r"`(\w+)`", row)}
