@@ -41,7 +41,7 @@ async def flood(peer: Peer, frames: bytes) -> int:
     loop, sent = asyncio.get_running_loop(), 0
     try:
         while sent < 50_000_000:
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(0.5):
                 await loop.sock_sendall(peer.line, frames)
             sent += len(frames)
     except TimeoutError:
