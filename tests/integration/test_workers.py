@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from aiohttp import ClientSession
 
 from tests.crowd import listen, say
@@ -80,15 +81,16 @@ async def _scraped(instance: Instance) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-async def test_control_c_says_goodbye_to_everybody(tmp_path: Path) -> None:
-    """A terminal sends it to the workers, too, who are told by their supervisor as well."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_to_all_processes_is_one_goodbye(tmp_path: Path, number: signal.Signals) -> None:
+    """A terminal sends Ctrl-C to the workers, too, who are told by their supervisor as well."""
     with start_server(tmp_path / "valkey") as server:
         async with running(server.url, tmp_path / "a", "--workers", "2") as instance:
             workers = await _workers(instance, 2)
 
             for worker in workers:
-                os.kill(worker, signal.SIGINT)
-            instance.signal(signal.SIGINT)
+                os.kill(worker, number)
+            instance.signal(number)
 
             assert await instance.wait(15) == 0
             assert instance.log.count("drained; goodbye") == 2
