@@ -102,15 +102,17 @@ class Process:
 
     async def serve(self, ready: Callable[[str], None], notifier: Notifier) -> int:
         """Serve until a signal; *ready* is told when the sockets are served."""
-        stop = _stop_on(signal.SIGTERM, signal.SIGINT)
+        stop = _stop_on_signals()
         async with _beside(_tell_alive(notifier, watchdog_interval_s(os.environ, os.getpid()))):
             await self._serve_until(stop, ready, notifier)
         return 0
 
     async def serve_as_worker(self, sibling: Sibling, beating: int, leash: int) -> int:
         """Serve until a signal or until the supervisor is gone; tell it when ready and that the loop turns."""
-        stop = _stop_on(signal.SIGTERM)
-        asyncio.get_running_loop().add_reader(leash, stop.set)  # readable only when its other end is closed
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        # As often as it comes: whoever signals all processes does it beside the supervisor, which also sees to haste.
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+        loop.add_reader(leash, stop.set)  # readable only when its other end is closed
         ready = asyncio.Event()
         async with _beside(_beat(beating, ready)):
             await self._serve_until(stop, lambda _: ready.set(), Notifier({}), sibling)
@@ -189,7 +191,7 @@ def _capacity(configured: int) -> int:
     return min(configured, room) if configured else room
 
 
-def _stop_on(*signals: signal.Signals) -> asyncio.Event:
+def _stop_on_signals() -> asyncio.Event:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
     def asked() -> None:
@@ -197,6 +199,6 @@ def _stop_on(*signals: signal.Signals) -> asyncio.Event:
             os._exit(130)  # asked twice: whoever asks is in a hurry, and what is acknowledged is in the log
         stop.set()
 
-    for number in signals:
+    for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked)
     return stop

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 from aiohttp import ClientSession
 
 from tests.crowd import listen, say
@@ -80,18 +81,24 @@ async def _scraped(instance: Instance) -> dict[str, float]:
     return {name: float(value) for name, _, value in lines}
 
 
-async def test_control_c_says_goodbye_to_everybody(tmp_path: Path) -> None:
-    """A terminal sends it to the workers, too, who are told by their supervisor as well."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_to_all_processes_is_one_goodbye(tmp_path: Path, number: signal.Signals) -> None:
+    """A terminal sends Ctrl-C to the workers, too, who are told by their supervisor as well."""
     with start_server(tmp_path / "valkey") as server:
-        async with running(server.url, tmp_path / "a", "--workers", "2") as instance:
+        env = {"CHAT_SERVER_DRAIN_S": "2"}
+        async with running(server.url, tmp_path / "a", "--workers", "2", env=env) as instance:
             workers = await _workers(instance, 2)
+            reader, writer = await _deaf_member(instance)
 
             for worker in workers:
-                os.kill(worker, signal.SIGINT)
-            instance.signal(signal.SIGINT)
+                os.kill(worker, number)
+            if number == signal.SIGTERM:  # else the supervisor's word comes first
+                await asyncio.wait_for(reader.read(100), 10)  # the goodbye, which this peer never answers
+            instance.signal(number)
 
             assert await instance.wait(15) == 0
             assert instance.log.count("drained; goodbye") == 2
+            writer.close()
 
 
 async def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
@@ -117,6 +124,17 @@ async def test_workers_without_a_shared_log_are_refused_with_the_remedy(tmp_path
     assert "one owner" in instance.log
     assert "--store redis://" in instance.log
     assert len(instance.log.splitlines()) == 1
+
+
+async def _deaf_member(instance: Instance) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A member who answers nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", instance.port)
+    writer.write(
+        b"GET /ws/chat/lobby/ HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + b"A" * 22 + b"==\r\n\r\n"
+    )
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
 
 
 async def _workers(instance: Instance, count: int, without: int = 0) -> list[int]:
