@@ -7,6 +7,7 @@
 
 const SHORTEST_MS = 500;
 const LONGEST_MS = 20_000;
+const LONGEST_WISH_MS = 300_000;  // no server keeps us away for longer
 const STABLE_MS = 60_000;  // open for so long, and the next fault starts again with short delays
 const OPENING_MS = 15_000;  // then the attempt counts as failed
 const ANSWER_MS = 10_000;  // then the link counts as dead
@@ -97,7 +98,7 @@ export class Connection {
   #delay(reason) {
     const told = /come back in (\d+) ms/.exec(reason);
     if (told) this.#askedDelay = Number(told[1]);
-    if (this.#askedDelay !== null) return this.#askedDelay;
+    if (this.#askedDelay !== null) return Math.min(this.#askedDelay, LONGEST_WISH_MS);
     const ceiling = Math.min(LONGEST_MS, SHORTEST_MS * 2 ** ++this.#failures);
     return SHORTEST_MS + Math.random() * (ceiling - SHORTEST_MS);
   }
