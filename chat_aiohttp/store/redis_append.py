@@ -143,13 +143,14 @@ class Lane:
             if link.is_left or (waited and await link.is_stale()):
                 return
             since, batch = self._gathered.take()
-            again_at = monotonic() + REST_S
+            again_at = monotonic() + (0 if self._gathered.items else REST_S)  # what was left behind need not rest
             self._is_writing = True
             try:
                 await self._write(link, batch, since + REPLY_S - monotonic())
             finally:
                 self._is_writing = False
                 self._rest()
+            del batch  # a busy turn's, and perhaps the last for long
             if PART in self._health.causes:
                 await self._until_writable(link)
             if (rest_s := again_at - monotonic()) > 0:

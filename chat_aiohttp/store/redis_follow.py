@@ -148,7 +148,7 @@ class Follower:
             if what == b"s":
                 self._following.listener.signalled(followed.room, fields[5])
             elif followed.position is None:
-                followed.early.append((raw_id, fields))  # for as long as an attach may take: READ_S
+                followed.keep(raw_id, fields)  # for as long as an attach may take: READ_S
             elif fields[5] == followed.raw:
                 event = event_on_bus(followed, raw_id, fields)
                 if event is None:

@@ -31,7 +31,14 @@ class Followed:
         self.is_behind = False  # its shard was mended before that, so that its bus may have been skipped
         self.position: EventId | None = None
         self.raw = b""  # the position as Redis writes it
-        self.early: list[tuple[bytes, list[bytes]]] = []  # entries read from the bus before the position was known
+        # Entries read from the bus before the position was known; mostly there are none.
+        self.early: list[tuple[bytes, list[bytes]]] | None = None
+
+    def keep(self, raw_id: bytes, fields: list[bytes]) -> None:
+        """Keep an entry until the position is known."""
+        if self.early is None:
+            self.early = []
+        self.early.append((raw_id, fields))
 
     @property
     def place(self) -> EventId:
@@ -75,12 +82,18 @@ class Following:
         """Listen for *room* from now on; nothing is told before `settle` says from where."""
         place = self._layout.place(room)
         keys = self._layout.shards[place.shard]
-        shard = self.shards.setdefault(keys.bus, FollowedShard(keys))
-        return shard.rooms.setdefault(place.name, Followed(room))
+        shard = self.shards.get(keys.bus)
+        if shard is None:
+            shard = self.shards[keys.bus] = FollowedShard(keys)
+        followed = shard.rooms.get(place.name)
+        if followed is None:
+            followed = shard.rooms[place.name] = Followed(room)
+        return followed
 
-    def settle(self, followed: Followed, stand: tuple[bytes, bytes, bytes]) -> bool:
-        """Tell *followed* from its last id on, as the *stand* of its shard and room gave it. True: wake the task."""
-        last, epoch, position = stand
+    def settle(self, followed: Followed, stand: tuple[bytes, bytes, bytes], position: EventId) -> bool:
+        """Tell *followed* from its last id on, as the *stand* of its shard and room gave it, the id also as *position*.
+        True: wake the task."""
+        last, epoch, raw = stand
         shard = self._shard_of(followed)
         if followed.is_settled or shard is None:
             return False  # someone else was quicker, or it was left meanwhile
@@ -89,7 +102,7 @@ class Following:
         if is_new:
             shard.begin(last, epoch)
         # Told after whoever awaits the attach has got its position, and before anything the task reads from now on.
-        asyncio.get_running_loop().call_soon(self._tell_early, followed, position)
+        asyncio.get_running_loop().call_soon(self._tell_early, followed, position, raw)
         return is_new
 
     def leave(self, room: str) -> None:
@@ -116,11 +129,11 @@ class Following:
         shard = self.shards.get(self._layout.shards[place.shard].bus)
         return shard if shard is not None and shard.rooms.get(place.name) is followed else None
 
-    def _tell_early(self, followed: Followed, position: bytes) -> None:
+    def _tell_early(self, followed: Followed, position: EventId, raw: bytes) -> None:
         if self._shard_of(followed) is None:
             return
-        followed.stand(event_id(position), position)
-        early, followed.early = followed.early, []
+        followed.stand(position, raw)
+        early, followed.early = followed.early or (), None
         told: list[Event] = []
         for raw_id, fields in early:
             if event_id(raw_id) <= followed.place:

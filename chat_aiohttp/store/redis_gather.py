@@ -1,7 +1,7 @@
 """What waits to be written to Redis: given, not yet under way. Layer 2: no I/O here.
 
 Shard by shard in the order given, bounded in number and in bytes. A batch takes of each shard as much as one call of
-the script may hold; what is left stays in front of what comes.
+the script may hold, of as many shards as fit; what is left stays in front of what comes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from chat_aiohttp.events import Draft
 
 CALL_ITEMS: Final = 128  # in one call: Redis does nothing else meanwhile
 CALL_BYTES: Final = 1_048_576
+# In one batch, after which no further shard is begun: a beat of presence is about every room at once, and memory that
+# was needed to pack it all together stays with the process.
+BATCH_BYTES: Final = 131_072
 GATHERED_ITEMS: Final = 20_000  # behind the batch under way; then drafts are refused and signals dropped
 GATHERED_BYTES: Final = 33_554_432
 ITEM_BYTES: Final = 200  # what an item weighs beside its body
@@ -58,9 +61,17 @@ class Gathered:
 
     def take(self) -> tuple[float, Batch]:
         """The next batch, and when its oldest item was given. There must be work."""
-        since = min(queue[0][0] for queue in self._queues.values())
-        batch = {shard: self._cut(queue) for shard, queue in self._queues.items()}
-        self._queues = {shard: queue for shard, queue in self._queues.items() if queue}
+        since, batch, waiting = monotonic(), Batch(), self._bytes
+        left: dict[int, deque[tuple[float, int, Item]]] = {}
+        for shard in self.shards():
+            if waiting - self._bytes >= BATCH_BYTES:
+                break
+            queue = self._queues.pop(shard)
+            since = min(since, queue[0][0])
+            batch[shard] = self._cut(queue)
+            if queue:
+                left[shard] = queue
+        self._queues |= left  # behind those that were not begun: each has its turn
         self._look()
         return since, batch
 

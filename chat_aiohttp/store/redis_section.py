@@ -112,6 +112,7 @@ class Section:
         except BaseException:
             self.following.give_up(followed)
             raise
-        if self.following.settle(followed, stand):
+        position = event_id(stand[2])
+        if self.following.settle(followed, stand, position):
             self.lane.ride(self._first, self._wake)
-        return event_id(stand[2])
+        return position

@@ -11,6 +11,7 @@ Rejected: aiosqlite (one thread, a hop for every call), a view over both parts (
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
@@ -61,7 +62,7 @@ class Readers:
             thread.join(max(0.0, ends - monotonic()))
 
     def _run(self) -> None:
-        connection: sqlite3.Connection | None = None
+        connection = self._warm()
         while (item := self._questions.get()) is not None:
             answer, question = item
             if not answer.set_running_or_notify_cancel():
@@ -74,6 +75,17 @@ class Readers:
             del item, answer, question
         if connection is not None:
             connection.close()
+
+    def _warm(self) -> sqlite3.Connection | None:
+        """A connection that knows the schema, so that whoever asks first need not wait for that. None: it can't be had
+        now, and whoever asks will learn why."""
+        with contextlib.suppress(sqlite3.Error), contextlib.ExitStack() as undo:
+            connection = connect_reader(self._path)
+            undo.callback(connection.close)
+            filed(connection)
+            undo.pop_all()
+            return connection
+        return None
 
     def _answer(self, connection: sqlite3.Connection, question: Question[Answer]) -> Answer:
         connection.execute("BEGIN")

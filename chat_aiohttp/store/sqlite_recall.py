@@ -54,10 +54,16 @@ def recall(keys: list[str], since_ms: int) -> Question[Recalled]:
     """Those of the rooms *keys* that exist, and the refs used in them since *since_ms*."""
 
     def question(connection: sqlite3.Connection) -> Recalled:
-        asked: dict[str, Any] = {"keys": as_json(keys), "filed": filed(connection), "since": since_ms}
-        rooms = msgspec.json.decode(connection.execute(_ROOMS, asked).fetchone()[0], type=list[Known])
-        asked["rooms"] = as_json([room.number for room in rooms])
-        refs = msgspec.json.decode(connection.execute(_REFS, asked).fetchone()[0], type=list[KnownRef])
+        asked: dict[str, Any] = {"filed": filed(connection), "since": since_ms}
+        is_one = len(keys) == 1
+        asked |= {"key": keys[0]} if is_one else {"keys": as_json(keys)}
+        found = connection.execute(_ROOM if is_one else _ROOMS, asked).fetchone()[0]
+        rooms = msgspec.json.decode(found, type=list[Known])
+        if not rooms:
+            return Recalled([], [])
+        asked |= {"room": rooms[0].number} if is_one else {"rooms": as_json([room.number for room in rooms])}
+        found = connection.execute(_REFS_OF_ONE if is_one else _REFS, asked).fetchone()[0]
+        refs = msgspec.json.decode(found, type=list[KnownRef])
         refs.sort(key=lambda ref: (ref.ms, ref.seq))  # the table "ref" gives its own in the order of their texts
         return Recalled(rooms, refs)
 
@@ -72,19 +78,27 @@ def newest(connection: sqlite3.Connection) -> Newest:
 _NEWEST = """
     SELECT filed, max((SELECT coalesce(max(id), 0) FROM room), (SELECT coalesce(max(room), 0) FROM vanished)), ms, seq
     FROM log"""
+# One room is what opening a room asks for. By itself it needs no table of its own in the middle of the query: such a
+# table brings a page cache with it, 90 KB, and for the fresh entries a look at every one.
+_ROOM = """
+    SELECT json_group_array(json_array(room.key, room.id, coalesce(fresh.ms, room.ms), coalesce(fresh.seq, room.seq)))
+    FROM room LEFT JOIN entry AS fresh
+        ON fresh.id = (SELECT id FROM entry WHERE id > :filed AND room = room.id ORDER BY id DESC LIMIT 1)
+    WHERE room.key = :key"""
 _ROOMS = """
     SELECT json_group_array(json_array(room.key, room.id, coalesce(fresh.ms, room.ms), coalesce(fresh.seq, room.seq)))
     FROM json_each(:keys) AS asked CROSS JOIN room ON room.key = asked.value
     LEFT JOIN (SELECT room, max(id), ms, seq FROM entry WHERE id > :filed GROUP BY room) AS fresh
         ON fresh.room = room.id"""
-_REFS = """
+_REFS_AMONG = """
     SELECT json_group_array(json_array(room, hex(session), ref, hex(digest), ms, seq)) FROM (
-        SELECT room, session, ref, digest, ms, seq FROM ref
-        WHERE room IN (SELECT value FROM json_each(:rooms)) AND ms >= :since
+        SELECT room, session, ref, digest, ms, seq FROM ref WHERE room IN {rooms} AND ms >= :since
         UNION ALL
         SELECT entry.room, session, ref, digest, entry.ms, entry.seq
-        FROM json_each(:rooms) AS asked CROSS JOIN place ON place.room = asked.value AND place.ms >= :since
-        CROSS JOIN entry ON entry.id = place.entry WHERE ref IS NOT NULL
+        FROM place CROSS JOIN entry ON entry.id = place.entry
+        WHERE place.room IN {rooms} AND place.ms >= :since AND ref IS NOT NULL
         UNION ALL
         SELECT room, session, ref, digest, ms, seq FROM entry
-        WHERE id > :filed AND ref IS NOT NULL AND room IN (SELECT value FROM json_each(:rooms)))"""
+        WHERE id > :filed AND ref IS NOT NULL AND room IN {rooms})"""
+_REFS_OF_ONE = _REFS_AMONG.format(rooms="(:room)")
+_REFS = _REFS_AMONG.format(rooms="(SELECT value FROM json_each(:rooms))")

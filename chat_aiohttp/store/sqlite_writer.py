@@ -66,6 +66,7 @@ class Writer:
                 self._loop.call_soon_threadsafe(done, result, error)
             except RuntimeError:  # the loop is closed: nobody is left to be told
                 break
+            del item, work, done, result, error  # not to be held until there is more to do
         self._connection.close()
 
     def _attempt(self, work: Work, bare: bool) -> tuple[Any, Exception | None]:
