@@ -7,6 +7,8 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
+from tests.browser.test_writing import called
+from tests.browser.visitor import wait_for_log
 
 PHONE = {"width": 320, "height": 568}
 LONG_NAME = "a-room-with-a-name-that-is-as-long-as-a-name-may-be-" + "x" * 6
@@ -133,6 +135,48 @@ def test_the_log_is_a_log_to_a_screen_reader(shared_server: ChatServer, arrive: 
     expect(log).to_have_attribute("aria-busy", "false")
     expect(log.get_by_role("article")).to_contain_text("hello")
     expect(page.get_by_role("textbox", name="Message reader")).to_be_focused()
+
+
+def test_what_is_new_is_read_out_and_much_of_it_counted(shared_server: ChatServer, arrive: Arrive) -> None:
+    """The log is silent itself: what is older, or drawn anew, is not news."""
+    ada, visitor = arrive(shared_server), arrive(shared_server)
+    called(ada.page, shared_server, "Ada")
+    ada.enter("aloud")
+    ada.say("before anybody came")
+    expect(ada.page.locator(".msg:not(.pending)")).to_have_count(1)
+    page = visitor.page
+    page.clock.install()
+    visitor.enter("aloud")
+    heard = page.locator("#heard[aria-live=polite]")
+    expect(page.locator("#chat-log")).to_have_attribute("aria-live", "off")
+    expect(heard).to_be_empty()
+
+    visitor.say("mine")
+    ada.say("**hello**")
+    expect(heard).to_have_text("Ada: hello")
+
+    page.clock.pause_at(page.evaluate("Date.now() + 1_000"))
+    for number in range(5):
+        ada.say(f"line {number}")
+    wait_for_log(page, lambda text: text.endswith("line 4\n"))
+    page.clock.run_for(1_500)
+    expect(heard).to_have_text("Five new messages")
+
+
+def test_what_just_happened_is_said_for_a_while(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, permissions=["clipboard-write"])
+    page = visitor.page
+    page.clock.install()
+    visitor.enter("for a while")
+    visitor.say("hello")
+    line, said = page.locator("#notice"), page.get_by_role("status")
+    page.locator(".msg:not(.pending) .permalink").click()
+    expect(line).to_have_text("Copied")
+    expect(said.filter(has_text="Copied")).to_have_count(1)
+
+    page.clock.run_for(7_000)
+
+    expect(line).to_be_empty()
 
 
 @pytest.mark.parametrize("path", ["/chat/", "/chat/dark/"])

@@ -375,3 +375,25 @@ def test_a_gap_is_a_line_in_the_log(shared_server: ChatServer, arrive: Arrive) -
 
     expect(page.locator("#chat-log .gap")).to_have_text("Some messages from while you were away are no longer kept.")
     expect(page.locator("#chat-log > li").last).to_have_class("gap")
+
+
+def test_a_room_that_lost_all_of_its_log_is_asked_for_it_once(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    asked: list[str] = []
+    links: list[WebSocketRoute] = []
+
+    def listen(link: WebSocketRoute) -> None:
+        server = link.connect_to_server()
+        links.append(link)
+        link.on_message(lambda text: (asked.append(str(text)), server.send(text)))
+
+    visitor.page.route_web_socket("**/ws/chat/**", listen)
+    page = visitor.enter("nothing left")
+    links[0].send(json.dumps({"type": "gap", "after": "1-0", "position": "5-0", "reason": "lost"}))
+    expect(page.locator("#chat-log .gap")).to_have_count(1)
+    visitor.say("still here")
+    wait_for_log(page, lambda text: text == "still here\n")
+    visitor.say("and on")
+    wait_for_log(page, lambda text: text.endswith("and on\n"))
+
+    assert len([text for text in asked if '"history"' in text]) == 1

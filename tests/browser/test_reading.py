@@ -105,6 +105,19 @@ def test_a_message_that_is_gone_leads_to_what_was_said_before_it(library: ChatSe
     expect(visitor.page.locator(".msg.shown")).to_contain_text(f"line {LONG}")
 
 
+def test_an_address_from_before_all_that_is_kept_hides_none_of_it(library: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(library)
+    page = visitor.page
+    page.goto(library.room("long") + "#1-1")
+    visitor.is_live()
+    expect(page.locator("#notice")).to_contain_text("and so is all that was said before it")
+
+    assert page.locator(".begin").count() == 0  # there are thousands before what is shown
+    page.evaluate("document.getElementById('chat-log').scrollTop = 0")
+
+    expect(page.locator(MESSAGES, has_text=f"line {LONG - 80}")).to_have_count(1)
+
+
 def test_a_page_that_is_full_still_takes_what_was_asked_for(shared_server: ChatServer, arrive: Arrive) -> None:
     """A tab that was open for days drops its oldest as new ones come, but never what someone reads back."""
     page = arrive(shared_server).enter("full")

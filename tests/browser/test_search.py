@@ -73,6 +73,21 @@ def test_a_slash_in_a_message_is_a_slash(shared_server: ChatServer, arrive: Arri
     expect(page.locator(".search")).to_have_count(0)
 
 
+def test_a_slash_in_an_edited_message_is_a_slash(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("slash in the log")
+    visitor.say("and")
+    expect(page.locator(".msg:not(.pending)")).to_have_count(1)
+    page.keyboard.press("ArrowUp")
+    editor = page.locator(".editor textarea")
+    expect(editor).to_be_focused()
+
+    page.keyboard.type("/or")
+
+    expect(editor).to_have_value("and/or")
+    expect(page.locator(".search")).to_have_count(0)
+
+
 def test_an_open_index_follows_what_is_said(shared_server: ChatServer, arrive: Arrive) -> None:
     reader, writer = arrive(shared_server), arrive(shared_server)
     page = reader.page

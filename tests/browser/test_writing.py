@@ -61,6 +61,19 @@ def test_names_and_emoji_are_completed_by_keyboard(shared_server: ChatServer, ar
     assert page.locator(".msg.mention").count() == 0
 
 
+def test_a_face_typed_as_of_old_is_sent_as_it_is(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("colon and a letter")
+    page.keyboard.type(":smile")
+    expect(page.locator(CHOSEN)).to_contain_text("😄")  # what completes is here
+    page.locator(INPUT).fill("")
+
+    page.keyboard.type("see you :D")
+    page.keyboard.press("Enter")
+
+    wait_for_log(page, lambda text: text == "see you :D\n")
+
+
 def test_what_is_not_sent_yet_can_be_read(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
     visitor.page.route_web_socket("**/ws/chat/**", without_echo)

@@ -15,8 +15,8 @@ export class Actions {
   #bar = toolbar();
 
   /* *answer* is told which message to answer. */
-  constructor({ room, list, input, isMine, mayChange, changes, notice, answer }) {
-    Object.assign(this, { room, list, input, isMine, mayChange, changes, notice, answer });
+  constructor({ room, list, input, isMine, mayChange, changes, notice, advice, answer }) {
+    Object.assign(this, { room, list, input, isMine, mayChange, changes, notice, advice, answer });
     list.addEventListener("keydown", (event) => this.#pressed(event));
     list.addEventListener("scroll", () => this.#row && this.#place(), { passive: true });
     list.addEventListener("pointerleave", ({ pointerType }) => {  // a finger that is lifted has not left
@@ -47,7 +47,7 @@ export class Actions {
     const { composer, reader } = this.room;
     const over = (text) => composer.over(text);
     const end = () => { this.input.focus(); reader.edited(); };
-    editor(row, this.#item(row), { over, notice: this.notice, done, end });
+    editor(row, this.#item(row), { over, advice: this.advice, done, end });
     reader.edited();
   }
 

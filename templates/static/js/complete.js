@@ -7,7 +7,8 @@ import { say } from "chat/words";
 
 const SHOWN = 6;
 const NAME = /(?:^|[^A-Za-z0-9])@([^@\n]{0,32})$/;
-const EMOJI = /(?:^|[^A-Za-z0-9:])[:：]([\p{L}\p{N}_+-]{1,20})$/u;
+// Two letters of an alphabet at least: an Enter behind ":D" or ":p" sends it. One is a word in Chinese.
+const EMOJI = /(?:^|[^A-Za-z0-9:])[:：]([\p{L}\p{N}_+-]{2,20}|\p{Lo})$/u;
 
 export class Completion {
   #list = Object.assign(document.createElement("ul"), { id: "completions", className: "completions", hidden: true });

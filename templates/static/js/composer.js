@@ -12,10 +12,10 @@ export class Composer {
   #toldAt = 0;
   #completion = null;
 
-  /* *send* gets a text and says whether it was taken; *typing* is told that someone types; *notice* shows a line;
+  /* *send* gets a text and says whether it was taken; *typing* is told that someone types; *advice* is shown;
      *draft* keeps what is not sent yet; *people* gives whom one may mean with "@". */
-  constructor({ form, input, send, typing, notice, draft, people }) {
-    Object.assign(this, { form, input, send, typing, notice, draft, people });
+  constructor({ form, input, send, typing, advice, draft, people }) {
+    Object.assign(this, { form, input, send, typing, advice, draft, people });
     input.value ||= draft.text;  // unless someone was faster than this script
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#submit(); });
     input.addEventListener("keydown", (event) => this.#pressed(event));
@@ -70,8 +70,8 @@ export class Composer {
 
   #count() {
     const left = this.#left(this.input.value);
-    if (left < 0) this.notice(say("composer.over", { n: -left }), true);
-    else this.notice(left < WARN_FROM ? say("composer.left", { n: left }) : "");
+    if (left < 0) this.advice(say("composer.over", { n: -left }), true);
+    else this.advice(left < WARN_FROM ? say("composer.left", { n: left }) : "");
   }
 
   #left(text) {

@@ -8,7 +8,7 @@ import { page, say } from "chat/words";
 const REACHES = ["pointerover", "pointerdown", "focusin"];
 const COPIED_MS = 2_000;
 
-export function deeds(room, { list, input, form, isMine, notice }) {
+export function deeds(room, { list, input, form, isMine, notice, advice }) {
   const tell = (frame) => room.known && room.connection.tell(frame);
   const quotes = new Quotes({ log: room.log, tell, changed: () => room.reader.draw() });
   const changes = new Changes({ outbox: room.outbox, quotes, me: () => room.me });
@@ -16,7 +16,8 @@ export function deeds(room, { list, input, form, isMine, notice }) {
 
   let hands = null;  // the toolbar and what hangs on it, once it is here
   const mayChange = (from) => !page.embed && isMine(from);  // a session in an address gives no right to it
-  const taken = { room, list, input, isMine, mayChange, changes, notice, answer: (item) => answering.begin(item) };
+  const answer = (item) => answering.begin(item);
+  const taken = { room, list, input, isMine, mayChange, changes, notice, advice, answer };
   const reach = () => {
     hands ??= Promise.all([import("chat/actions"), styled(list)]).then(([{ Actions }]) => new Actions(taken));
     return hands.catch(() => { hands = null; });  // no link: the next reach tries again

@@ -3,9 +3,9 @@
 import { grow } from "chat/grow";
 import { say } from "chat/words";
 
-/* *done* gets the new text if it is another one and not *over* the limit, which *notice* says; *end* is told when it is
+/* *done* gets the new text if it is another one and not *over* the limit, which *advice* says; *end* is told when it is
    over, either way. */
-export function editor(row, item, { over, notice, done, end }) {
+export function editor(row, item, { over, advice, done, end }) {
   if (row.classList.contains("editing")) return;
   const form = document.createElement("form");
   form.className = "editor";
@@ -15,13 +15,13 @@ export function editor(row, item, { over, notice, done, end }) {
   const close = () => {
     form.remove();
     row.classList.remove("editing");
-    notice();
+    advice();
     end();
   };
   const save = () => {
     const text = input.value.replace(/\s+$/, "");
     const n = over(text);
-    if (n) return notice(say("composer.over", { n }), true);  // it stays, to be shortened
+    if (n) return advice(say("composer.over", { n }), true);  // it stays, to be shortened
     close();
     if (text !== item.message) done(text);
   };

@@ -40,6 +40,7 @@ const frames = {
     if (fresh && !entry && room.known && !room.ids.has(frame.from)) {
       room.arrived();
       room.noticing.heard(frame);
+      room.aloud.heard(frame);
     }
     room.reader.draw();
   },
@@ -97,6 +98,7 @@ const frames = {
     if (ref !== undefined) {
       const why = known || !retryable ? inWords : undefined;  // "held" explains nothing to a person
       if (room.outbox.refuse(ref, { retryable, words: why })) room.notice(inWords, true);
+      else if (!retryable) room.aloud.say(say("message.failed", { why: inWords }));
     } else if (code === "bad_name") room.unnamed(inWords);
     else room.notice(inWords, true);
   },

@@ -2,6 +2,7 @@
    stands first, since the first import is the first to be evaluated. */
 
 import { open } from "chat/opening";
+import { Aloud } from "chat/aloud";
 import { beside } from "chat/beside";
 import { Composer } from "chat/composer";
 import { Connection } from "chat/connection";
@@ -10,6 +11,7 @@ import { Draft } from "chat/drafts";
 import { hear } from "chat/frames";
 import { always, here } from "chat/keep";
 import { Name } from "chat/name";
+import { Notice } from "chat/notice";
 import { Outbox } from "chat/outbox";
 import { People } from "chat/people";
 import { reading } from "chat/reading";
@@ -23,6 +25,9 @@ const TRIES_BY_NAME = 3;  // then without the name: a refused upgrade doesn't sa
 const at = (id) => document.getElementById(id);
 const list = at("chat-log");
 const kept = `outbox.${page.room.key}`;
+const line = new Notice({ line: at("notice"), announce: at("announce") });
+const notice = (text, warn) => line.pass(text, warn);
+const advice = (text, warn) => line.stay(text, warn);
 
 const room = {
   me: { id: "", name: always.read("name", "") },
@@ -31,6 +36,7 @@ const room = {
   asked: "",  // what this connection asked for: history or after
   attempts: 0,
   named, unnamed, introduced, notice,
+  aloud: new Aloud(at("heard")),
 };
 
 const isMine = (id) => room.ids.has(id);
@@ -48,8 +54,8 @@ const saving = { saved: here.read(kept, []), save: (entries) => here.write(kept,
 room.outbox = new Outbox({ ...saving, send: transmit, changed: outboxChanged });
 const typing = () => room.connection.tell({ type: "typing" });
 const where = { form: at("composer"), input: at("chat-message-input"), people: () => room.people.others };
-Object.assign(room, deeds(room, { ...where, list, isMine, notice }));
-room.composer = new Composer({ ...where, send, notice, typing, draft: new Draft(page.room.key) });
+Object.assign(room, deeds(room, { ...where, list, isMine, notice, advice }));
+room.composer = new Composer({ ...where, send, advice, typing, draft: new Draft(page.room.key) });
 beside(room, { at, list, isMine });
 
 // -- the connection
@@ -82,12 +88,6 @@ function send(text) {
 function outboxChanged() {
   room.state.draw();
   room.reader.draw();
-}
-
-/* Below the composer: what concerns the text being written, else who types. */
-function notice(text = "", warn = false) {
-  at("notice").textContent = text;
-  at("notice").classList.toggle("warn", warn);
 }
 
 // -- names

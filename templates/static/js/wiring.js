@@ -71,7 +71,7 @@ function searching(button, place, timeline, notice) {
   };
   button.addEventListener("click", () => use((found) => found.toggle()));
   document.addEventListener("keydown", (event) => {
-    const free = document.activeElement?.matches("body, .log, .log *, .head *");
+    const free = document.activeElement?.matches(":is(body, .log, .log *, .head *):not(textarea, input)");
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || !free) return;
     event.preventDefault();
     event.stopImmediatePropagation();
