@@ -103,7 +103,9 @@ function copying(button) {
   if (!navigator.clipboard) return button.remove();  // plain http on another host: the address bar has it
   const words = button.textContent;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(location.href.split("#")[0]);
+    try {
+      await navigator.clipboard.writeText(location.href.split("#")[0]);
+    } catch { return; /* not allowed: the address bar has it */ }
     button.textContent = say("link.copied");
     setTimeout(() => { button.textContent = words; }, 2_000);
   });
