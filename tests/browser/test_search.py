@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.chat_server import ChatServer
@@ -39,6 +41,21 @@ def test_a_search_marks_its_words_and_leads_to_the_message(shared_server: ChatSe
     expect(page.locator(".search .status")).to_have_text("Nothing found.")
     page.keyboard.press("Escape")
     expect(page.locator("#chat-message-input")).to_be_focused()
+
+
+def test_on_a_phone_no_keyboard_comes_over_what_was_found(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    page = visitor.enter("found with a thumb")
+    visitor.say("needle")
+    expect(page.locator(".msg:not(.pending)")).to_have_count(1)
+    page.locator("#find").tap()
+    expect(page.locator(".search input")).to_be_focused()
+    _search(page, "needle")
+
+    page.locator(".search ol a").tap()
+
+    expect(page.locator(".msg.shown")).to_have_text(re.compile("needle"))
+    assert page.evaluate("document.activeElement.matches('input, textarea')") is False
 
 
 def test_a_search_that_was_refused_is_asked_again(shared_server: ChatServer, arrive: Arrive) -> None:
