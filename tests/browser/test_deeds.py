@@ -71,6 +71,18 @@ def test_a_reaction_is_counted_shown_as_ones_own_and_taken_back(shared_server: C
     expect(other.page.locator(".reactions .mine")).to_have_text("👍 1")
 
 
+def test_a_reaction_taken_back_leaves_the_focus_at_its_message(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("taken back")
+    visitor.say("hello")
+    settled(page, 1)
+    toolbar(page).get_by_role("button", name="React with 👍").click()
+    page.locator(".reactions button").press("Enter")
+
+    expect(page.locator(".reactions")).to_have_count(0)
+    expect(page.locator(".msg")).to_be_focused()
+
+
 def test_more_emoji_are_in_a_picker(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server)
     page = visitor.enter("picker")

@@ -263,6 +263,17 @@ def test_one_may_change_ones_name(shared_server: ChatServer, arrive: Arrive) -> 
     expect(page.locator("#people-list .me")).to_contain_text("Mira")
 
 
+def test_whoever_changed_their_name_keeps_the_focus(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server).enter("renaming by keyboard")
+    change = page.get_by_role("button", name="Change your name")
+    change.press("Enter")
+    page.keyboard.insert_text("Zoë")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#people-list .me")).to_contain_text("Zoë")
+    expect(change).to_be_focused()
+
+
 def test_a_refused_name_can_be_put_right(shared_server: ChatServer, arrive: Arrive) -> None:
     page = arrive(shared_server).enter("bad names")
     page.get_by_role("button", name="Change your name").click()

@@ -125,6 +125,22 @@ def test_an_open_index_follows_what_is_said(shared_server: ChatServer, arrive: A
     expect(row.locator(".n")).to_contain_text("1 person here")
 
 
+def test_a_room_that_moves_in_the_index_keeps_the_focus(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server).page
+    rooms = [{"title": name, "path": f"/chat/{name}/", "people": 0, "name": "", "said": "", "at": 1} for name in "ab"]
+    page.route("**/chat/rooms", lambda route: route.fulfill(json={"rooms": rooms, "away": False}))
+    page.clock.install()
+    page.goto(f"{shared_server.address}/chat/")
+    row = page.locator("#live a", has_text="b")
+    row.focus()
+
+    rooms.reverse()
+    page.clock.run_for(15_000)
+
+    expect(page.locator("#live b")).to_have_text(["b", "a"])
+    expect(row).to_be_focused()
+
+
 def test_a_name_is_judged_while_it_is_typed(shared_server: ChatServer, arrive: Arrive) -> None:
     page = arrive(shared_server).page
     page.goto(f"{shared_server.address}/chat/")
