@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
@@ -41,6 +41,26 @@ def test_a_search_marks_its_words_and_leads_to_the_message(shared_server: ChatSe
     expect(page.locator(".search .status")).to_have_text("Nothing found.")
     page.keyboard.press("Escape")
     expect(page.locator("#chat-message-input")).to_be_focused()
+
+
+def test_a_search_says_how_far_it_looked_and_looks_further(shared_server: ChatServer, arrive: Arrive) -> None:
+    """As over Redis, where one answer reads a part of the room only."""
+    page = arrive(shared_server, timezone_id="UTC").enter("looked at in parts")
+    part = {"found": [], "looked_to": "1700000000000-0", "complete": False}
+
+    def answer(route: Route) -> None:
+        route.fulfill(json={**part, "complete": "before=1700000000000-0" in route.request.url})
+
+    page.route("**/search?*", answer)
+    _search(page, "needle")
+    status, further = page.locator(".search .status"), page.get_by_role("button", name="Look further back")
+    expect(status).to_have_text(re.compile(r"^Nothing found\. Looked back to .*November 14, 2023"))
+
+    further.press("Enter")
+
+    expect(status).to_have_text("Nothing found.")
+    expect(further).to_be_hidden()
+    expect(page.locator(".search input")).to_be_focused()  # the button had it
 
 
 def test_on_a_phone_no_keyboard_comes_over_what_was_found(shared_server: ChatServer, arrive: Arrive) -> None:
