@@ -397,7 +397,12 @@ def test_a_room_that_lost_all_of_its_log_is_asked_for_it_once(shared_server: Cha
     def listen(link: WebSocketRoute) -> None:
         server = link.connect_to_server()
         links.append(link)
-        link.on_message(lambda text: (asked.append(str(text)), server.send(text)))
+
+        def pass_on(text: str | bytes) -> None:
+            asked.append(str(text))
+            server.send(text)
+
+        link.on_message(pass_on)
 
     visitor.page.route_web_socket("**/ws/chat/**", listen)
     page = visitor.enter("nothing left")
