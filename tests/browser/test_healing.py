@@ -231,6 +231,7 @@ def test_a_refusal_is_shown_with_what_to_do(shared_server: ChatServer, arrive: A
 
     page.get_by_role("button", name="Discard").click()
     expect(page.locator(".msg")).to_have_count(0)
+    expect(page.locator("#chat-log")).to_be_focused()
 
 
 def test_nothing_overtakes_what_is_refused_while_its_refusal_is_on_the_way(

@@ -227,6 +227,7 @@ def test_reading_further_up_is_not_disturbed_by_what_is_new(shared_server: ChatS
     page.locator("#newest").click()
     expect(page.locator(MESSAGES).last).to_be_in_viewport()
     expect(page.locator("#newest")).to_be_hidden()
+    expect(page.locator("#chat-log")).to_be_focused()  # not nothing: the button had it
 
 
 def test_who_is_here_and_who_types(shared_server: ChatServer, arrive: Arrive) -> None:
