@@ -6,7 +6,7 @@ import re
 import secrets
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
@@ -38,6 +38,12 @@ def toolbar(page: Page, row: int = -1) -> Locator:
     return bar
 
 
+def without_edits(link: WebSocketRoute) -> None:
+    """No edit reaches the server."""
+    server = link.connect_to_server()
+    link.on_message(lambda text: None if '"type":"edit"' in str(text) else server.send(text))
+
+
 def settled(page: Page, count: int) -> None:
     expect(page.locator(MESSAGES)).to_have_count(count)
     expect(page.locator(".msg.pending")).to_have_count(0)
@@ -63,6 +69,18 @@ def test_a_reaction_is_counted_shown_as_ones_own_and_taken_back(shared_server: C
     other.page.reload()
     other.is_live()
     expect(other.page.locator(".reactions .mine")).to_have_text("👍 1")
+
+
+def test_a_reaction_taken_back_leaves_the_focus_at_its_message(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("taken back")
+    visitor.say("hello")
+    settled(page, 1)
+    toolbar(page).get_by_role("button", name="React with 👍").click()
+    page.locator(".reactions button").press("Enter")
+
+    expect(page.locator(".reactions")).to_have_count(0)
+    expect(page.locator(".msg")).to_be_focused()
 
 
 def test_more_emoji_are_in_a_picker(shared_server: ChatServer, arrive: Arrive) -> None:
@@ -177,6 +195,57 @@ def test_what_is_being_edited_stays_in_sight_in_a_busy_room(shared_server: ChatS
     expect(one.page.locator("#newest")).to_be_visible()
     one.page.keyboard.press("Enter")
     wait_for_log(other.page, lambda text: text.startswith("still mine\n"))
+
+
+def test_what_one_said_long_ago_is_gone_to_and_edited(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("long ago")
+    visitor.say("mine")
+    settled(page, 1)
+    fill(arrive(shared_server).enter("long ago"), "long ago", 200)
+    expect(page.locator(MESSAGES).last).to_have_text("line 200")
+    expect(page.locator(MESSAGES, has_text="mine")).to_have_count(0)
+
+    page.locator("#chat-message-input").press("ArrowUp")
+
+    expect(page.locator(".editor textarea")).to_have_value("mine")
+    expect(page.locator(".editor")).to_be_in_viewport()
+
+
+def test_what_is_edited_twice_offline_goes_on_from_the_first_edit(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.page
+    page.route_web_socket("**/ws/chat/**", without_edits)
+    visitor.enter("twice edited")
+    visitor.say("one")
+    settled(page, 1)
+    page.locator("#chat-message-input").press("ArrowUp")
+    page.locator(".editor textarea").fill("one two")
+    page.keyboard.press("Enter")
+    expect(page.locator(MESSAGES)).to_have_text("one two")
+
+    page.locator("#chat-message-input").press("ArrowUp")
+
+    expect(page.locator(".editor textarea")).to_have_value("one two")
+
+
+def test_tab_stops_once_in_a_toolbar(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server)
+    page = visitor.enter("one stop")
+    visitor.say("hello")
+    settled(page, 1)
+    page.locator("#chat-log").focus()
+    page.wait_for_function("import('chat/room/actions').then(() => true)")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    expect(page.get_by_role("button", name="Delete")).to_be_focused()
+    page.keyboard.press("Home")
+    expect(page.get_by_role("button", name="React with 👍")).to_be_focused()
+
+    page.keyboard.press("Tab")
+
+    expect(page.locator("#chat-message-input")).to_be_focused()
 
 
 def test_a_delete_is_asked_about_once_and_leaves_a_quiet_mark(shared_server: ChatServer, arrive: Arrive) -> None:

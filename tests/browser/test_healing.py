@@ -131,6 +131,18 @@ def test_nobody_else_can_settle_what_one_sent(shared_server: ChatServer, arrive:
     expect(one.page.locator(".msg.pending")).to_have_text(re.compile("mine"))
 
 
+def test_on_a_phone_the_rooms_name_is_whole_while_messages_wait(sqlite_server: ChatServer, arrive: Arrive) -> None:
+    phone = {"width": 390, "height": 780}
+    visitor = arrive(sqlite_server, viewport=phone, has_touch=True, is_mobile=True, locale="zh-CN")
+    page = visitor.enter("大厅")
+    sqlite_server.kill()
+    expect(page.locator("#people-toggle")).to_have_attribute("data-state", "offline", timeout=10_000)
+    visitor.say("隧道里说的第一句")
+    expect(page.locator("#state")).to_contain_text("1 条消息")
+
+    assert page.evaluate("(h1 => h1.scrollWidth - h1.clientWidth)(document.getElementById('room-title'))") == 0
+
+
 def test_a_reload_keeps_what_is_not_sent_yet(sqlite_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(sqlite_server)
     page = visitor.enter("reload")
@@ -219,6 +231,7 @@ def test_a_refusal_is_shown_with_what_to_do(shared_server: ChatServer, arrive: A
 
     page.get_by_role("button", name="Discard").click()
     expect(page.locator(".msg")).to_have_count(0)
+    expect(page.locator("#chat-log")).to_be_focused()
 
 
 def test_nothing_overtakes_what_is_refused_while_its_refusal_is_on_the_way(

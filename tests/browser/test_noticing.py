@@ -133,6 +133,33 @@ def test_the_rooms_column_comes_and_goes_on_a_phone(shared_server: ChatServer, a
     expect(page.locator("#rooms-toggle")).to_be_focused()
 
 
+def test_the_peoples_column_comes_and_goes_by_keyboard(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server, viewport={"width": 800, "height": 600}).enter("people by keyboard")
+    toggle, people = page.locator("#people-toggle"), page.locator("#people")
+    toggle.press("Enter")
+    expect(page.get_by_role("button", name="Change your name")).to_be_focused()
+
+    page.keyboard.press("Escape")
+    expect(people).to_be_hidden()
+    expect(toggle).to_be_focused()
+
+    toggle.press("Enter")
+    page.locator("#chat-message-input").focus()
+    expect(people).to_be_hidden()  # it would lie over what has the focus
+
+
+def test_the_room_one_is_in_is_in_sight_in_a_long_list(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, viewport={"width": 1100, "height": 500})
+    page = visitor.page
+    page.goto(f"{shared_server.address}/chat/")
+    rooms = [{"key": f"r{n}", "title": f"r{n}", "path": f"/chat/r{n}/", "at": n} for n in range(25)]
+    page.evaluate("rooms => localStorage.setItem('chat.rooms', JSON.stringify(rooms))", rooms)
+
+    visitor.enter("the last")
+
+    expect(page.locator("#rooms [aria-current]")).to_be_in_viewport(ratio=0.9)
+
+
 def test_colours_are_chosen_by_hand_and_stay(shared_server: ChatServer, arrive: Arrive) -> None:
     visitor = arrive(shared_server, color_scheme="light")
     page = visitor.enter("colours")

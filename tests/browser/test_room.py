@@ -227,6 +227,7 @@ def test_reading_further_up_is_not_disturbed_by_what_is_new(shared_server: ChatS
     page.locator("#newest").click()
     expect(page.locator(MESSAGES).last).to_be_in_viewport()
     expect(page.locator("#newest")).to_be_hidden()
+    expect(page.locator("#chat-log")).to_be_focused()  # not nothing: the button had it
 
 
 def test_who_is_here_and_who_types(shared_server: ChatServer, arrive: Arrive) -> None:
@@ -261,6 +262,17 @@ def test_one_may_change_ones_name(shared_server: ChatServer, arrive: Arrive) -> 
     page.reload()
     other.is_live()
     expect(page.locator("#people-list .me")).to_contain_text("Mira")
+
+
+def test_whoever_changed_their_name_keeps_the_focus(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server).enter("renaming by keyboard")
+    change = page.get_by_role("button", name="Change your name")
+    change.press("Enter")
+    page.keyboard.insert_text("Zoë")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#people-list .me")).to_contain_text("Zoë")
+    expect(change).to_be_focused()
 
 
 def test_a_refused_name_can_be_put_right(shared_server: ChatServer, arrive: Arrive) -> None:

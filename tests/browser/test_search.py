@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import re
+
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chat_server import ChatServer
 from tests.browser.conftest import Arrive
@@ -39,6 +41,41 @@ def test_a_search_marks_its_words_and_leads_to_the_message(shared_server: ChatSe
     expect(page.locator(".search .status")).to_have_text("Nothing found.")
     page.keyboard.press("Escape")
     expect(page.locator("#chat-message-input")).to_be_focused()
+
+
+def test_a_search_says_how_far_it_looked_and_looks_further(shared_server: ChatServer, arrive: Arrive) -> None:
+    """As over Redis, where one answer reads a part of the room only."""
+    page = arrive(shared_server, timezone_id="UTC").enter("looked at in parts")
+    part = {"found": [], "looked_to": "1700000000000-0", "complete": False}
+
+    def answer(route: Route) -> None:
+        route.fulfill(json={**part, "complete": "before=1700000000000-0" in route.request.url})
+
+    page.route("**/search?*", answer)
+    _search(page, "needle")
+    status, further = page.locator(".search .status"), page.get_by_role("button", name="Look further back")
+    expect(status).to_have_text(re.compile(r"^Nothing found\. Looked back to .*November 14, 2023"))
+
+    further.press("Enter")
+
+    expect(status).to_have_text("Nothing found.")
+    expect(further).to_be_hidden()
+    expect(page.locator(".search input")).to_be_focused()  # the button had it
+
+
+def test_on_a_phone_no_keyboard_comes_over_what_was_found(shared_server: ChatServer, arrive: Arrive) -> None:
+    visitor = arrive(shared_server, viewport={"width": 390, "height": 780}, has_touch=True, is_mobile=True)
+    page = visitor.enter("found with a thumb")
+    visitor.say("needle")
+    expect(page.locator(".msg:not(.pending)")).to_have_count(1)
+    page.locator("#find").tap()
+    expect(page.locator(".search input")).to_be_focused()
+    _search(page, "needle")
+
+    page.locator(".search ol a").tap()
+
+    expect(page.locator(".msg.shown")).to_have_text(re.compile("needle"))
+    assert page.evaluate("document.activeElement.matches('input, textarea')") is False
 
 
 def test_a_search_that_was_refused_is_asked_again(shared_server: ChatServer, arrive: Arrive) -> None:
@@ -106,6 +143,22 @@ def test_an_open_index_follows_what_is_said(shared_server: ChatServer, arrive: A
 
     expect(row.locator(".said")).to_contain_text("first words")
     expect(row.locator(".n")).to_contain_text("1 person here")
+
+
+def test_a_room_that_moves_in_the_index_keeps_the_focus(shared_server: ChatServer, arrive: Arrive) -> None:
+    page = arrive(shared_server).page
+    rooms = [{"title": name, "path": f"/chat/{name}/", "people": 0, "name": "", "said": "", "at": 1} for name in "ab"]
+    page.route("**/chat/rooms", lambda route: route.fulfill(json={"rooms": rooms, "away": False}))
+    page.clock.install()
+    page.goto(f"{shared_server.address}/chat/")
+    row = page.locator("#live a", has_text="b")
+    row.focus()
+
+    rooms.reverse()
+    page.clock.run_for(15_000)
+
+    expect(page.locator("#live b")).to_have_text(["b", "a"])
+    expect(row).to_be_focused()
 
 
 def test_a_name_is_judged_while_it_is_typed(shared_server: ChatServer, arrive: Arrive) -> None:

@@ -3,7 +3,7 @@
 
 import { confirmDelete, editor } from "chat/editor";
 import { copyLink } from "chat/permalink";
-import { along, step } from "chat/roam";
+import { along, rove, step } from "chat/roam";
 import { toolbar } from "chat/toolbar";
 
 const KEYS = { r: "reply", e: "edit", Delete: "delete", Backspace: "delete", "+": "more" };
@@ -41,13 +41,15 @@ export class Actions {
   }
 
   edit(id) {
-    const row = this.list.querySelector(`[data-id="${id}"]`);
+    const rowOf = () => this.list.querySelector(`[data-id="${id}"]`);
+    if (!rowOf()) this.room.timeline.show(id);  // further up than what is in the page
+    const row = rowOf();
     if (!row) return;
     const done = (text) => (text.trim() ? this.changes.edit(id, text) : this.#confirm(row));
     const { composer, reader } = this.room;
     const over = (text) => composer.over(text);
     const end = () => { this.input.focus(); reader.edited(); };
-    editor(row, this.#item(row), { over, advice: this.advice, done, end });
+    editor(row, this.changes.shown(this.#item(row)), { over, advice: this.advice, done, end });
     reader.edited();
   }
 
@@ -63,6 +65,7 @@ export class Actions {
     if (!item || row.classList.contains("editing")) return;
     const mine = this.mayChange(item.from);
     this.#bar.querySelectorAll("[data-mine]").forEach((button) => { button.hidden = !mine; });
+    rove(this.#bar, this.#bar.firstChild);
     this.#row = row;
     row.classList.add("acting");
     row.append(this.#bar);

@@ -101,7 +101,9 @@ class Answering {
 }
 
 async function copy(button) {
-  await navigator.clipboard.writeText(button.closest(".code").querySelector("pre").textContent);
+  try {
+    await navigator.clipboard.writeText(button.closest(".code").querySelector("pre").textContent);
+  } catch { return; /* not allowed: it can be marked by hand */ }
   button.textContent = say("code.copied");
   setTimeout(() => { button.textContent = say("code.copy"); }, COPIED_MS);
 }

@@ -1,5 +1,7 @@
 /* The rooms' column on a narrow screen: it comes in over the talk when the mark is pressed. */
 
+import { showCurrent } from "chat/rooms";
+
 const NARROW = matchMedia("(max-width: 700px)");
 
 export function roomsDrawer(button, panel, input) {
@@ -10,7 +12,9 @@ export function roomsDrawer(button, panel, input) {
   };
   button.addEventListener("click", () => {
     show(!isOpen());
-    if (isOpen()) panel.querySelector("a").focus({ preventScroll: true });
+    if (!isOpen()) return;
+    showCurrent(panel);
+    panel.querySelector("a").focus({ preventScroll: true });
   });
   NARROW.addEventListener("change", () => show(false));
   document.addEventListener("keydown", (event) => {

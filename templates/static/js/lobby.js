@@ -34,7 +34,9 @@ export class Lobby {
     const rows = rooms.map((room) => this.#row(room));
     const list = this.live.querySelector("ul");
     const stays = list.children.length === rows.length && rows.every((row, i) => list.children[i] === row);
+    const held = document.activeElement;
     if (!stays) list.replaceChildren(...rows);
+    if (list.contains(held)) held.focus();  // a row that moves would lose it
     this.drawVisited(rooms);
   }
 

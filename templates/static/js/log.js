@@ -49,14 +49,13 @@ export class Log {
     if (this.cursor === null || compareIds(id, this.cursor) > 0) this.cursor = id;
   }
 
-  /* *messages* are all there are right before *before*; *more*: older ones are kept. It may be an island; and when there
-     are none before an id that is not ours, that says nothing of what lies between it and our first. */
+  /* *messages* are all there are right before *before*; *more*: older ones are kept. It may be an island. */
   earlier(before, messages, more) {
     const place = this.placeOf({ id: before });
     const [hole, next] = [this.items[place - 1], this.items[place]];
     messages.forEach((message) => this.add(message));
-    const isTold = messages.length > 0 || !next || next.id === before;
-    if (place === 0 || (place === 1 && hole.gap)) this.more = isTold ? more : this.more;
+    const tells = messages.length || !next || next.id === before;  // else nothing of the way to our first
+    if (place === 0 || (place === 1 && hole.gap)) this.more = tells ? more : this.more;
     else if (hole.hole && (!more || compareIds(messages[0].id, hole.id) <= 0)) this.#drop(this.items.indexOf(hole));
     const unknown = place === 0 || hole.hole;
     if (messages.length && unknown && next && next.id !== before) this.add({ id: messages.at(-1).id, hole: true });

@@ -56,8 +56,14 @@ export function dress(item, view, first, isMine) {
   part(item, "after", [view.edited, view.reactions, view.state === "failed", view.words], () => {
     const held = after.contains(document.activeElement) ? document.activeElement.dataset.emoji : undefined;
     after.replaceChildren(...afterOf(view, isMine));
-    if (held) Array.from(after.querySelectorAll("button")).find(({ dataset }) => dataset.emoji === held)?.focus();
+    if (held) holdOn(item, Array.from(after.querySelectorAll("button")).find(({ dataset }) => dataset.emoji === held));
   });
+}
+
+/* The focus stays on *button*, or, if it is gone, at its message. */
+function holdOn(item, button) {
+  if (!button) item.tabIndex = -1;
+  (button ?? item).focus();
 }
 
 /* Whether anything about *view* is other than *item* shows: in a busy room each row is asked in each frame. */

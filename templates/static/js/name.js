@@ -23,7 +23,7 @@ export class Name {
     const shows = me.id === this.#me.id && me.name === this.#me.name && mark === this.#mark && this.row.firstChild;
     this.#me = me;
     this.#mark = mark;
-    if (!this.#input && !shows) this.#rest();
+    if (!this.#input && !shows) this.#rest(this.row.contains(document.activeElement));
   }
 
   refused(words) {

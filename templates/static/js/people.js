@@ -72,8 +72,12 @@ export class People {
   /* One's own row is never moved: somebody's coming must not take the focus from a name being typed. */
   #show(rows) {
     if (!this.mine.row.isConnected) this.list.prepend(this.mine.row);
-    for (const row of Array.from(this.list.children)) if (row !== this.mine.row && !rows.includes(row)) row.remove();
-    this.list.append(...rows);
+    const stay = new Set(rows);
+    for (const row of Array.from(this.list.children)) if (row !== this.mine.row && !stay.has(row)) row.remove();
+    let place = this.mine.row.nextElementSibling;
+    for (const row of rows) {
+      if (row === place) place = place.nextElementSibling; else this.list.insertBefore(row, place);
+    }
   }
 
   #row({ id, name, looks }) {

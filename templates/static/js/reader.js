@@ -13,7 +13,8 @@ export class Reader {
   #pace = new Pace(() => this.#drawNow());
   #hold = null;  // {row, edge}: the first message in sight, and where in sight it ends (its name may come or go)
   #top = 0;  // px: as far as it was scrolled then
-  #sizes;  // pictures and fonts change a row long after it was drawn
+  #height = 0;  // px: how much of it was in sight
+  #sizes = new ResizeObserver(() => this.#settle());  // pictures and fonts change a row long after it was drawn
   #watched = new Set();  // the rows that were observed
 
   /* *ready* tells whether the log is known yet; *seen* is told when someone looks at what is in sight. */
@@ -21,13 +22,10 @@ export class Reader {
     Object.assign(this, { list, button, timeline, pages, ready, seen });
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     button.addEventListener("click", () => this.toNewest());
-    this.#sizes = new ResizeObserver(() => this.#settle());
     this.#sizes.observe(list);
   }
 
-  draw() {
-    this.#pace.ask();
-  }
+  draw = () => this.#pace.ask();
 
   edited = () => this.#scrolled();  // someone begins or ends to edit a row: meanwhile it is not scrolled away
 
@@ -86,6 +84,7 @@ export class Reader {
 
   #remember() {
     this.#top = this.list.scrollTop;
+    this.#height = this.list.clientHeight;
     this.#hold = this.stuck ? null : this.#firstInSight();
   }
 
@@ -102,6 +101,7 @@ export class Reader {
   }
 
   #scrolled() {
+    if (this.stuck && this.list.clientHeight !== this.#height) return this.#settle();  // a keyboard came up
     this.stuck = this.timeline.endsAtTail && this.#below < NEAR && !this.list.querySelector(".editing");
     this.#remember();
     this.#offer();

@@ -11,10 +11,17 @@ export function step(list, row, up) {
 /* From button to button, and with Escape back to the message. */
 export function along(bar, row, key) {
   const buttons = Array.from(bar.querySelectorAll("button:not([hidden])"));
-  const way = { ArrowRight: 1, ArrowLeft: -1 }[key];
+  const here = buttons.indexOf(document.activeElement);
+  const next = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: -1 }[key];
   if (key === "Escape") stand(row);
-  else if (way) buttons.at((buttons.indexOf(document.activeElement) + way) % buttons.length).focus();
-  return key === "Escape" || way !== undefined;
+  else if (next !== undefined) rove(bar, buttons.at(next % buttons.length)).focus();
+  return key === "Escape" || next !== undefined;
+}
+
+/* *button* is the one of *bar* at which Tab stops. */
+export function rove(bar, button) {
+  for (const each of bar.children) each.tabIndex = each === button ? 0 : -1;
+  return button;
 }
 
 export function stand(row) {

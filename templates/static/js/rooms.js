@@ -19,6 +19,12 @@ export function visit(list, room) {
   if (known.length > MOST) known.splice(oldestOf(known), 1);
   always.write("rooms", known);
   list.replaceChildren(...known.map((each) => link(each, each.key === room.key)));
+  requestAnimationFrame(() => showCurrent(list));  // laid out anyway by then
+}
+
+/* In a long list the room one is in may be out of sight. */
+export function showCurrent(list) {
+  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
 }
 
 const oldestOf = (rooms) => rooms.reduce((oldest, { at }, i) => (at < rooms[oldest].at ? i : oldest), 0);

@@ -57,7 +57,8 @@ export class Search {
   close() {
     this.panel.hidden = true;
     this.button.setAttribute("aria-expanded", "false");
-    document.getElementById("chat-message-input").focus();
+    if (matchMedia("(pointer: fine)").matches) document.getElementById("chat-message-input").focus();
+    else document.activeElement.blur();  // a phone's keyboard would cover what was looked for
   }
 
   #typed() {
@@ -94,6 +95,7 @@ export class Search {
     this.#next = next;
     this.found.replaceChildren(...rows);
     this.status.textContent = words;
+    if (next === null && document.activeElement === this.further) this.input.focus();  // else nothing would have it
     this.further.hidden = next === null;
   }
 

@@ -16,7 +16,8 @@ export function wire({ connection, outbox, timeline, notice, at }) {
   giveWayToKeyboard();
   if (!page.embed) installLater();
   failures(at("chat-log"), outbox);
-  drawer(at("people-toggle"), at("people"), at("chat-message-input"));
+  at("newest").addEventListener("click", () => holdOn(at("chat-log")));
+  drawer(at("people-toggle"), at("people"));
   copying(at("copy-link"));
 }
 
@@ -45,7 +46,13 @@ function failures(list, outbox) {
     const { do: what, ref } = target.closest("button[data-do]")?.dataset ?? {};
     if (what === "again") outbox.again(ref);
     if (what === "discard") outbox.discard(ref);
+    if (ref) holdOn(list);
   });
+}
+
+/* A button that is pressed and goes would leave the focus nowhere. */
+function holdOn(list) {
+  list.focus({ preventScroll: true });
 }
 
 /* A click on a message's time goes there, which is what a link does by itself, and takes the address along. */
@@ -80,21 +87,27 @@ function searching(button, place, timeline, notice) {
 }
 
 /* The people's column; on a narrow screen it comes in over the talk. */
-function drawer(button, people, input) {
+function drawer(button, people) {
   const show = (open) => {
     document.body.dataset.people = open ? "open" : "shut";
     button.setAttribute("aria-expanded", open);
   };
   const isOpen = () => document.body.dataset.people === "open";
-  button.addEventListener("click", () => show(!isOpen()));
+  button.addEventListener("click", () => {
+    show(!isOpen());
+    if (isOpen() && !WIDE.matches) people.querySelector("button")?.focus({ preventScroll: true });
+  });
   WIDE.addEventListener("change", () => show(WIDE.matches && !page.embed));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || WIDE.matches || !isOpen()) return;
     show(false);
-    input.focus();
+    button.focus();
   });
   document.addEventListener("pointerdown", ({ target }) => {
     if (!WIDE.matches && isOpen() && !people.contains(target) && !button.contains(target)) show(false);
+  });
+  people.addEventListener("focusout", ({ relatedTarget: next }) => {
+    if (!WIDE.matches && isOpen() && next && !people.contains(next) && next !== button) show(false);
   });
   show(WIDE.matches && !page.embed);
 }
@@ -103,7 +116,9 @@ function copying(button) {
   if (!navigator.clipboard) return button.remove();  // plain http on another host: the address bar has it
   const words = button.textContent;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(location.href.split("#")[0]);
+    try {
+      await navigator.clipboard.writeText(location.href.split("#")[0]);
+    } catch { return; /* not allowed: the address bar has it */ }
     button.textContent = say("link.copied");
     setTimeout(() => { button.textContent = words; }, 2_000);
   });
