@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
-JOBS ?= 2
+JOBS ?= 3
 SEED ?= 1
 MINUTES ?= 10
 STORE ?= redis

@@ -31,7 +31,7 @@ export class Jump {
     if (this.log.get(id)) return this.#show(id);
     const nearest = this.log.items.slice(0, this.log.placeOf({ id })).findLast((item) => !item.gap && !item.hole);
     if (nearest) this.#show(nearest.id);
-    this.notice(say(nearest ? "jump.gone" : "jump.allGone"));
+    this.notice(nearest ? say("jump.gone") : say("jump.allGone"));
   }
 
   #show(id) {
