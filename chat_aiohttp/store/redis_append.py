@@ -29,7 +29,7 @@ from chat_aiohttp.store.redis_keys import Layout
 from chat_aiohttp.store.redis_link import Call, Link, LinkLost, Reply
 from chat_aiohttp.store.redis_pages import event_id
 from chat_aiohttp.store.redis_readers import refused
-from chat_aiohttp.store.redis_scripts import BROKEN, FAILED, REPEATED, REUSED, TURN
+from chat_aiohttp.store.redis_turn import BROKEN, FAILED, REPEATED, REUSED, TURN
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,11 @@
 """Rooms' logs in Redis streams: any number of instances share them. Layer 2.
 
-This file ties the parts together and talks to nobody itself: redis_urls.py and redis_servers.py find servers,
-redis_section.py is what there is for each of them, redis_keys.py names the keys, redis_link.py is a connection,
-redis_scripts.py what runs inside Redis, redis_gather.py and redis_append.py write, redis_followed.py and
-redis_follow.py tell what happens, redis_readers.py and redis_pages.py read back, redis_checks.py looks at the servers
-at the start, redis_faults.py says what is done about what goes wrong.
+This file ties the parts together and talks to nobody itself. Finding servers: redis_urls.py, redis_servers.py,
+redis_sentinel.py, redis_cluster.py; what there is for each of them: redis_section.py. Talking to one: redis_keys.py
+names the keys, redis_link.py is a connection, redis_scripts.py and redis_turn.py are what runs inside Redis. Writing:
+redis_gather.py, redis_append.py. Telling what happens: redis_followed.py, redis_follow.py. Reading back:
+redis_readers.py, redis_pages.py. redis_checks.py looks at the servers at the start, redis_faults.py says what is done
+about what goes wrong.
 
 What it promises is the contract's (store/__init__.py), as durably as Redis is configured: see `durability`.
 
