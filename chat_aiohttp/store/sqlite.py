@@ -29,13 +29,14 @@ from chat_aiohttp.store.local import KEEP, REF_MEMORY_S, LocalStore
 from chat_aiohttp.store.sqlite_batch import Batch, Ledger
 from chat_aiohttp.store.sqlite_faults import Fault, Whereabouts, cannot_start, cause, may_be_stored
 from chat_aiohttp.store.sqlite_file import SYNCHRONOUS, connect, lock
+from chat_aiohttp.store.sqlite_filing import file
 from chat_aiohttp.store.sqlite_health import Health
 from chat_aiohttp.store.sqlite_index import prepare
 from chat_aiohttp.store.sqlite_lobby import lobby
 from chat_aiohttp.store.sqlite_recall import Newest, Recalled, newest, recall
 from chat_aiohttp.store.sqlite_search import search
 from chat_aiohttp.store.sqlite_upkeep import Upkeep
-from chat_aiohttp.store.sqlite_writer import Writer, file, transact
+from chat_aiohttp.store.sqlite_writer import Writer, transact
 from chat_aiohttp.words import Query
 
 # A commit costs some 0.2 ms of CPU, most of it the kernel's for the sync, however little is in it: after a quiet time a

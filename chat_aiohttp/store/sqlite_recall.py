@@ -90,7 +90,10 @@ _ROOMS = """
     FROM json_each(:keys) AS asked CROSS JOIN room ON room.key = asked.value
     LEFT JOIN (SELECT room, max(id), ms, seq FROM entry WHERE id > :filed GROUP BY room) AS fresh
         ON fresh.room = room.id"""
-_REFS_AMONG = """
+
+
+def _refs_in(rooms: str) -> str:
+    return f"""
     SELECT json_group_array(json_array(room, hex(session), ref, hex(digest), ms, seq)) FROM (
         SELECT room, session, ref, digest, ms, seq FROM ref WHERE room IN {rooms} AND ms >= :since
         UNION ALL
@@ -100,5 +103,7 @@ _REFS_AMONG = """
         UNION ALL
         SELECT room, session, ref, digest, ms, seq FROM entry
         WHERE id > :filed AND ref IS NOT NULL AND room IN {rooms})"""
-_REFS_OF_ONE = _REFS_AMONG.format(rooms="(:room)")
-_REFS = _REFS_AMONG.format(rooms="(SELECT value FROM json_each(:rooms))")
+
+
+_REFS_OF_ONE = _refs_in("(:room)")
+_REFS = _refs_in("(SELECT value FROM json_each(:rooms))")

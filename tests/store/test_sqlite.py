@@ -21,6 +21,7 @@ from chat_aiohttp.store import (
     Retention,
     sqlite,
     sqlite_file,
+    sqlite_filing,
     sqlite_health,
     sqlite_indexing,
     sqlite_reader,
@@ -62,7 +63,7 @@ class TestSqliteFiled(TestSqlite):
 
     @pytest.fixture(autouse=True)
     def _at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sqlite_writer, "FILE_AT", 1)
+        monkeypatch.setattr(sqlite_filing, "FILE_AT", 1)
 
 
 @pytest.fixture

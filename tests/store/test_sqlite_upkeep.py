@@ -12,6 +12,7 @@ from chat_aiohttp.events import NOTHING
 from chat_aiohttp.store import (
     Retention,
     sqlite_file,
+    sqlite_filing,
     sqlite_index,
     sqlite_indexing,
     sqlite_lobby,
@@ -19,7 +20,6 @@ from chat_aiohttp.store import (
     sqlite_recall,
     sqlite_search,
     sqlite_upkeep,
-    sqlite_writer,
 )
 from chat_aiohttp.store.local import REFS_KEPT
 from chat_aiohttp.store.sqlite import SqliteStore
@@ -61,13 +61,13 @@ async def test_a_deleted_text_leaves_the_write_ahead_log_once_a_long_reader_has_
     monkeypatch.setattr(sqlite_upkeep, "SCRUB_AGAIN_S", 0.02)
     monkeypatch.setattr(sqlite_indexing, "PURGE_AFTER_S", 60)
     scrubs: list[object] = []
-    scrub = sqlite_writer.scrub
+    scrub = sqlite_filing.scrub
 
     def watched(connection: sqlite3.Connection) -> object:
         scrubs.append(scrub(connection))
         return scrubs[-1]
 
-    monkeypatch.setattr(sqlite_writer, "scrub", watched)
+    monkeypatch.setattr(sqlite_filing, "scrub", watched)
     async with opened(path, Clock()) as side:
         (given,) = await side.say("lobby", "correct horse")
         foreign = sqlite3.connect(path, isolation_level=None)
