@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from chat_aiohttp.store.sqlite_reader import Question, as_json, filed
+from chat_aiohttp.store.sqlite_pages import as_json
+from chat_aiohttp.store.sqlite_readers import Question, filed
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True):

@@ -16,7 +16,7 @@ from chat_aiohttp.store import (
     sqlite_index,
     sqlite_indexing,
     sqlite_lobby,
-    sqlite_reader,
+    sqlite_pages,
     sqlite_recall,
     sqlite_search,
     sqlite_upkeep,
@@ -191,7 +191,7 @@ def count(path: Path, table: str) -> int:
 
 QUERIES = [
     (name, query)
-    for module in (sqlite_reader, sqlite_lobby, sqlite_recall, sqlite_search)
+    for module in (sqlite_pages, sqlite_lobby, sqlite_recall, sqlite_search)
     for name, query in vars(module).items()
     if isinstance(query, str) and query.lstrip().startswith("SELECT") and name not in ("SELECT_EVENT", "_ONE_ROW")
 ]
