@@ -2,7 +2,7 @@
 
 A lane is one connection and the shards it writes to. It has one batch under way at a time: at most one call of the
 TURN script for each shard, so that what is refused in one can't be overtaken by what came later. What is given
-meanwhile gathers behind, bounded.
+meanwhile gathers behind, bounded. How drafts look to the script, and its answers to them, is redis_marshal.py's.
 
 Promise: every draft settles once, in time. When an answer doesn't come, the drafts under way are unknown and
 everything gathered behind them is refused; nothing is sent a second time from here. Signals and leases ride along;
@@ -20,16 +20,16 @@ from random import random
 from time import monotonic
 from typing import Final
 
-from chat_aiohttp.errors import BadInput, ChatError, Refused, Unknown
-from chat_aiohttp.events import MESSAGE, Draft
+from chat_aiohttp.errors import ChatError, Refused
+from chat_aiohttp.events import Draft
 from chat_aiohttp.store import Retention
 from chat_aiohttp.store.redis_faults import Health, Remedy, code_in, remedy_of, words_of
 from chat_aiohttp.store.redis_gather import Aside, Batch, Gathered, Item, drafts_of
 from chat_aiohttp.store.redis_keys import Layout
 from chat_aiohttp.store.redis_link import Call, Link, LinkLost, Reply
-from chat_aiohttp.store.redis_pages import event_id
+from chat_aiohttp.store.redis_marshal import arguments_of, conclude, unknown
 from chat_aiohttp.store.redis_readers import refused
-from chat_aiohttp.store.redis_scripts import BROKEN, FAILED, REPEATED, REUSED, TURN
+from chat_aiohttp.store.redis_turn import BROKEN, FAILED, TURN
 
 log = logging.getLogger(__name__)
 
@@ -163,10 +163,10 @@ class Lane:
             replies = await link.ask([self._call(shard, items) for shard, items in batch.items()], patience_s)
         except LinkLost as lost:
             self._health.ail(PART, lost.words)
-            self._give_up(batch, _unknown(lost.words) if lost.is_sent else refused(lost.words))
+            self._give_up(batch, unknown(lost.words) if lost.is_sent else refused(lost.words))
             raise
         except BaseException:
-            self._give_up(batch, _unknown("the server is closing"))  # or it has a bug: either way, every draft settles
+            self._give_up(batch, unknown("the server is closing"))  # or it has a bug: either way, every draft settles
             raise
         settled: list[Draft] = []
         for (shard, items), reply in zip(batch.items(), replies, strict=True):
@@ -186,25 +186,8 @@ class Lane:
 
     def _call(self, shard: int, items: list[Item]) -> Call:
         keys = self._layout.shards[shard]
-        arguments: list[bytes | str | int] = [keys.base, *self._fixed]
-        place = self._layout.place
-        for item in items:
-            if isinstance(item, Aside):
-                arguments += item.arguments
-                continue
-            ref = item.ref
-            arguments += (
-                b"e",
-                place(item.room).name,
-                "" if item.kind == MESSAGE else item.kind,
-                item.body,
-                "" if item.target is None else str(item.target),
-                "" if ref is None else item.session.hex(),
-                "" if ref is None else ref,
-                item.digest,
-                item.title,
-            )
-        return TURN.call([keys.bus, keys.head, keys.rooms, keys.titles], *arguments)
+        fixed = (keys.base, *self._fixed)
+        return TURN.call([keys.bus, keys.head, keys.rooms, keys.titles], *fixed, *arguments_of(items, self._layout))
 
     # -- outcomes
 
@@ -219,7 +202,7 @@ class Lane:
                 return self._refuse(drafts[index:], words)
             if answer[0] == BROKEN:
                 self._health.faults.note("room_broken", "a room's log in Redis is no log: somebody wrote over its keys")
-            _conclude(draft, answer)
+            conclude(draft, answer)
         return len(reply) == len(drafts) or self._refuse(drafts[len(reply) :], "ERR an answer is missing")
 
     def _refuse(self, drafts: list[Draft], cause: str) -> bool:
@@ -267,22 +250,3 @@ class Lane:
             self._health.ail(PART, hindrance)
             self._refuse_all(hindrance)
             await asyncio.sleep(PROBE_S)
-
-
-def _conclude(draft: Draft, answer: bytes) -> None:
-    first = answer[0]
-    if first == REUSED:
-        draft.error = BadInput(
-            "ref_reused", "This ref was used for another message before. Send with a new ref.", draft.ref
-        )
-    elif first == BROKEN:
-        draft.error = BadInput("room_broken", "This room's log holds something that is no log. Tell the operator.")
-    elif first == REPEATED:
-        draft.id, draft.repeated = event_id(answer[1:]), True
-    else:
-        draft.id = event_id(answer)
-
-
-def _unknown(cause: str) -> Refused:
-    words = f"The room's log did not answer in time ({cause}). It may be stored: send again with the same ref."
-    return Unknown("unknown", words)

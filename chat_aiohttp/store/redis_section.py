@@ -24,8 +24,9 @@ from chat_aiohttp.store.redis_keys import Layout
 from chat_aiohttp.store.redis_link import Link
 from chat_aiohttp.store.redis_pages import Pages, event_id
 from chat_aiohttp.store.redis_readers import Readers
-from chat_aiohttp.store.redis_scripts import AFTER, COUNT, FORGET, STAND, TURN
+from chat_aiohttp.store.redis_scripts import AFTER, COUNT, FORGET, STAND
 from chat_aiohttp.store.redis_servers import Server
+from chat_aiohttp.store.redis_turn import TURN
 
 log = logging.getLogger(__name__)
 

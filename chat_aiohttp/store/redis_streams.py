@@ -1,10 +1,11 @@
 """Rooms' logs in Redis streams: any number of instances share them. Layer 2.
 
-This file ties the parts together and talks to nobody itself: redis_urls.py and redis_servers.py find servers,
-redis_section.py is what there is for each of them, redis_keys.py names the keys, redis_link.py is a connection,
-redis_scripts.py what runs inside Redis, redis_gather.py and redis_append.py write, redis_followed.py and
-redis_follow.py tell what happens, redis_readers.py and redis_pages.py read back, redis_checks.py looks at the servers
-at the start, redis_faults.py says what is done about what goes wrong.
+This file ties the parts together and talks to nobody itself. Finding servers: redis_urls.py, redis_servers.py,
+redis_sentinel.py, redis_cluster.py; what there is for each of them: redis_section.py. Talking to one: redis_keys.py
+names the keys, redis_link.py is a connection, redis_scripts.py and redis_turn.py are what runs inside Redis. Writing:
+redis_gather.py, redis_append.py, redis_marshal.py. Telling what happens: redis_followed.py, redis_follow.py. Reading
+back: redis_readers.py, redis_pages.py, redis_lobby.py. redis_checks.py looks at the servers at the start,
+redis_faults.py says what is done about what goes wrong.
 
 What it promises is the contract's (store/__init__.py), as durably as Redis is configured: see `durability`.
 
@@ -28,6 +29,7 @@ from chat_aiohttp.store.redis_faults import Faults
 from chat_aiohttp.store.redis_gather import Aside
 from chat_aiohttp.store.redis_keys import Layout
 from chat_aiohttp.store.redis_link import Call, Reply
+from chat_aiohttp.store.redis_lobby import Lobby
 from chat_aiohttp.store.redis_pages import Pages
 from chat_aiohttp.store.redis_section import Section
 from chat_aiohttp.store.redis_urls import servers_at
@@ -57,6 +59,7 @@ class RedisStore(Store):
         self._faults = Faults()
         self.faults = self._faults.counts  # by the names in redis_faults.py
         self._pages = Pages(layout=self._layout, retention=retention, clock=clock, ask=self._ask)
+        self._lobby = Lobby(layout=self._layout, retention=retention, clock=clock, ask=self._ask, pages=self._pages)
         self._sections: list[Section] = []
         self._of_shard: dict[int, Section] = {}
         for server, its_shards in self._servers.sections(self._layout):
@@ -142,7 +145,7 @@ class RedisStore(Store):
         return await self._pages.before(room, cursor, limit)
 
     async def rooms(self, limit: int) -> list[RoomLine]:
-        return await self._pages.rooms(limit)
+        return await self._lobby.rooms(limit)
 
     async def count_after(self, cursors: Mapping[str, EventId], limit: int) -> dict[str, int]:
         return await self._pages.count_after(cursors, limit)
@@ -159,7 +162,7 @@ class RedisStore(Store):
         self._of_shard[place.shard].lane.ride(place.shard, Aside(given))
 
     async def leases(self, room: str) -> list[bytes]:
-        return await self._pages.leases(room)
+        return await self._lobby.leases(room)
 
     # -- parts
 

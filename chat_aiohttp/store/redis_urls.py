@@ -21,18 +21,10 @@ from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
 from chat_aiohttp.errors import CannotStart
+from chat_aiohttp.store.redis_cluster import Cluster
 from chat_aiohttp.store.redis_keys import EXIT_CONFIG
-from chat_aiohttp.store.redis_servers import (
-    CONNECT_S,
-    GUIDE_S,
-    PORT,
-    Address,
-    Cluster,
-    Dialer,
-    One,
-    Servers,
-    Watched,
-)
+from chat_aiohttp.store.redis_sentinel import Watched
+from chat_aiohttp.store.redis_servers import CONNECT_S, GUIDE_S, PORT, Address, Dialer, One, Servers
 
 READ_CHUNK: Final = 262_144  # bytes a connection takes from its socket at once
 SENTINEL_PORT: Final = 26_379

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from chat_aiohttp.events import DELETE, MESSAGE, NOTHING, Draft, Event, EventId
 from chat_aiohttp.store.local import REF_MEMORY_S, RecentRefs
 from chat_aiohttp.store.sqlite_recall import Newest, Recalled
-from chat_aiohttp.store.sqlite_writer import Rows
+from chat_aiohttp.store.sqlite_rows import Rows
 
 
 class Batch:

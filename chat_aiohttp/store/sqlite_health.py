@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from chat_aiohttp.store.sqlite_faults import ROOM_TO_WRITE, Whereabouts, cause, is_damage, kind_of
-from chat_aiohttp.store.sqlite_writer import Writer, probe
+from chat_aiohttp.store.sqlite_writer import Writer
 
 PROBE_S = 1.0  # while the log is away it is tried again so often
 BEAT_S = 0.6  # with the second that a foreign lock is waited for, still within AWAY_WITHIN_S
@@ -150,3 +150,8 @@ class Health:
 
 
 _log = logging.getLogger(__name__)
+
+
+def probe(connection: sqlite3.Connection) -> None:
+    """Write something, to see whether the disk takes it again."""
+    connection.execute("UPDATE log SET probes = probes + 1")

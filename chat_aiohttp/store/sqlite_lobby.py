@@ -9,7 +9,8 @@ import msgspec
 
 from chat_aiohttp.events import RoomLine
 from chat_aiohttp.store.local import Lease
-from chat_aiohttp.store.sqlite_reader import SELECT_EVENT, Question, Span, as_json, filed, fold_all, read_events
+from chat_aiohttp.store.sqlite_pages import SELECT_EVENT, Span, as_json, fold_all, read_events
+from chat_aiohttp.store.sqlite_readers import Question, filed
 
 
 class Written(msgspec.Struct, frozen=True, array_like=True):

@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from chat_aiohttp.store.sqlite_reader import Question, as_json, filed
+from chat_aiohttp.store.sqlite_pages import as_json
+from chat_aiohttp.store.sqlite_readers import Question, filed
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True):
@@ -92,7 +93,7 @@ _ROOMS = """
         ON fresh.room = room.id"""
 
 
-def _refs_among(rooms: str) -> str:
+def _refs_in(rooms: str) -> str:
     return f"""
     SELECT json_group_array(json_array(room, hex(session), ref, hex(digest), ms, seq)) FROM (
         SELECT room, session, ref, digest, ms, seq FROM ref WHERE room IN {rooms} AND ms >= :since
@@ -105,5 +106,5 @@ def _refs_among(rooms: str) -> str:
         WHERE id > :filed AND ref IS NOT NULL AND room IN {rooms})"""
 
 
-_REFS_OF_ONE = _refs_among("(:room)")
-_REFS = _refs_among("(SELECT value FROM json_each(:rooms))")
+_REFS_OF_ONE = _refs_in("(:room)")
+_REFS = _refs_in("(SELECT value FROM json_each(:rooms))")

@@ -15,10 +15,9 @@ import msgspec
 from chat_aiohttp.events import EDIT, MESSAGE, NOTHING, Event, EventId, Found
 from chat_aiohttp.store.search import text_of
 from chat_aiohttp.store.sqlite_index import NOT_THERE
-from chat_aiohttp.store.sqlite_reader import (
+from chat_aiohttp.store.sqlite_pages import (
     LAST,
     SELECT_EVENT,
-    Question,
     Shelf,
     Span,
     as_json,
@@ -26,6 +25,7 @@ from chat_aiohttp.store.sqlite_reader import (
     fold_all,
     read_events,
 )
+from chat_aiohttp.store.sqlite_readers import Question
 from chat_aiohttp.words import Query
 
 BEYOND_MOST = 2_000  # entries beyond the index that one search looks at

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any
 
 from chat_aiohttp.store import Retention
-from chat_aiohttp.store import sqlite_writer as writer
+from chat_aiohttp.store import sqlite_filing as filing
 from chat_aiohttp.store.sqlite_indexing import Indexing
+from chat_aiohttp.store.sqlite_writer import Writer
 
 QUIET_S = 1.0  # after so long without a batch everything is filed, which makes reading cheapest
 SCRUB_AGAIN_S = 60.0  # so long after a scrub that failed: each try may keep the writer waiting for BUSY_MS
@@ -27,7 +28,7 @@ class Upkeep:
     def __init__(
         self,
         *,
-        the_writer: writer.Writer,
+        the_writer: Writer,
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
         retention: Retention,
@@ -63,7 +64,7 @@ class Upkeep:
         self._quiet_at = self._loop.time() + QUIET_S
         if self._quiet is None:
             self._quiet = self._loop.call_at(self._quiet_at, self._look_if_quiet)
-        if self._unfiled >= writer.FILE_AT:
+        if self._unfiled >= filing.FILE_AT:
             self._file()
 
     def close(self) -> None:
@@ -89,7 +90,7 @@ class Upkeep:
         if self._scrub_later is not None:
             self._scrub_later.cancel()
         self._is_soiled, self._scrub_later = False, None
-        self._add(lambda: self._writer.put(writer.scrub, self._scrubbed, bare=True))
+        self._add(lambda: self._writer.put(filing.scrub, self._scrubbed, bare=True))
 
     def _scrubbed(self, is_empty: bool | None, error: Exception | None) -> None:
         if not is_empty and self._scrub_later is None and not self._is_closed:
@@ -98,7 +99,7 @@ class Upkeep:
 
     def _file(self) -> None:
         self._unfiled = 0
-        self._add(lambda: self._writer.put(writer.file_and_list_full(self._retention), self._filed))
+        self._add(lambda: self._writer.put(filing.file_and_list_full(self._retention), self._filed))
 
     def _filed(self, full: list[int] | None, error: Exception | None) -> None:
         for room in full or ():
@@ -112,7 +113,7 @@ class Upkeep:
                 self._add(partial(self._trim, room))
             self._done(None, error)
 
-        self._writer.put(writer.trim(room, self._retention, self._now_ms()), trimmed)
+        self._writer.put(filing.trim(room, self._retention, self._now_ms()), trimmed)
 
     def _sweep_now(self) -> None:
         self._sweep = self._loop.call_later(SWEEP_S, self._sweep_now)
@@ -124,7 +125,7 @@ class Upkeep:
                 self._add(self._sweep_slice)
             self._done(None, error)
 
-        self._writer.put(writer.sweep(self._retention, self._now_ms()), swept)
+        self._writer.put(filing.sweep(self._retention, self._now_ms()), swept)
 
     def _add(self, chore: Callable[[], None]) -> None:
         self._chores.append(chore)

@@ -8,7 +8,7 @@ from typing import Self
 
 import hiredis
 
-from chat_aiohttp.store.redis_scripts import TURN
+from chat_aiohttp.store.redis_turn import TURN
 
 
 class Liar:

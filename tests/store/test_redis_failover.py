@@ -11,7 +11,8 @@ from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from chat_aiohttp.errors import CannotStart
-from chat_aiohttp.store import redis_servers
+from chat_aiohttp.store import redis_sentinel
+from chat_aiohttp.store.redis_servers import Dialer
 from chat_aiohttp.store.redis_urls import servers_at
 from tests.servers import FAULTY, Proxy
 from tests.store.listener import ids, message, texts
@@ -102,7 +103,7 @@ async def test_a_question_to_sentinels_can_be_cancelled_at_any_moment(servers: W
 async def test_a_sentinel_that_was_away_is_asked_again_though_several_asked_at_once(
     servers: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redis_servers, "GUIDE_S", 1.0)  # beside other tests an answer may take 0.3 s
+    monkeypatch.setattr(redis_sentinel, "GUIDE_S", 1.0)  # beside other tests an answer may take 0.3 s
     async with Proxy(servers.sentinel.port) as first, Proxy(servers.sentinel.port) as second:
         url = f"redis+sentinel://127.0.0.1:{first.port},127.0.0.1:{second.port}/mymaster/0"
         found = servers_at(url, client_name="t")
@@ -126,7 +127,7 @@ class Clinging(Sentinel):
 async def test_a_sentinel_that_can_not_be_told_goodbye_does_not_hinder_the_close() -> None:
     address = ("127.0.0.1", 1)
     sentinel = Clinging([address])  # type: ignore[no-untyped-call]
-    await redis_servers.Watched(redis_servers.Dialer({}), "mymaster", {address: sentinel}).close()
+    await redis_sentinel.Watched(Dialer({}), "mymaster", {address: sentinel}).close()
 
 
 async def test_a_sentinel_that_answers_with_an_error_does_not_keep_the_others_from_being_asked(

@@ -19,11 +19,12 @@ from chat_aiohttp.store import (
     APPEND_DEADLINE_S,
     AWAY_WITHIN_S,
     Retention,
-    sqlite,
+    sqlite_commits,
     sqlite_file,
+    sqlite_filing,
     sqlite_health,
     sqlite_indexing,
-    sqlite_reader,
+    sqlite_readers,
     sqlite_upkeep,
     sqlite_writer,
 )
@@ -63,7 +64,7 @@ class TestSqliteFiled(TestSqlite):
 
     @pytest.fixture(autouse=True)
     def _at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sqlite_writer, "FILE_AT", 1)
+        monkeypatch.setattr(sqlite_filing, "FILE_AT", 1)
 
 
 @pytest.fixture
@@ -242,7 +243,7 @@ async def test_a_full_disk_refuses_sends_and_lets_people_read(side: Side) -> Non
 async def test_what_was_read_before_a_fault_takes_no_message_away(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is on its way while the room is made, and while a later batch fails, says: no such room."""
     released, is_read = asyncio.Event(), asyncio.Event()
-    ask = sqlite_reader.Readers.ask
+    ask = sqlite_readers.Readers.ask
 
     async def held(answer: asyncio.Future[object]) -> object:
         await answer
@@ -250,11 +251,11 @@ async def test_what_was_read_before_a_fault_takes_no_message_away(side: Side, mo
         await released.wait()
         return await answer
 
-    def first_held(self: sqlite_reader.Readers, question: sqlite_reader.Question[object]) -> asyncio.Future[object]:
-        monkeypatch.setattr(sqlite_reader.Readers, "ask", ask)
+    def first_held(self: sqlite_readers.Readers, question: sqlite_readers.Question[object]) -> asyncio.Future[object]:
+        monkeypatch.setattr(sqlite_readers.Readers, "ask", ask)
         return asyncio.ensure_future(held(ask(self, question)))
 
-    monkeypatch.setattr(sqlite_reader.Readers, "ask", first_held)
+    monkeypatch.setattr(sqlite_readers.Readers, "ask", first_held)
     attaching = asyncio.create_task(side.store.attach("lobby"))
     await asyncio.wait_for(is_read.wait(), DEADLINE_S)
     (kept,) = await side.say("lobby", "acknowledged")
@@ -302,7 +303,7 @@ async def test_a_disk_that_does_not_answer_makes_the_outcome_unknown(side: Side)
 
 
 async def test_more_than_the_disk_can_take_is_refused_in_order(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite, "GATHER_LIMIT", 10)
+    monkeypatch.setattr(sqlite_commits, "GATHER_LIMIT", 10)
     drafts = [message("lobby", str(n)) for n in range(25)]
     await side.append(*drafts)
     (later,) = await side.append(message("lobby", "later"))

@@ -11,7 +11,7 @@ import pytest
 
 from chat_aiohttp.errors import Refused, Unknown
 from chat_aiohttp.events import NOTHING
-from chat_aiohttp.store import sqlite, sqlite_faults
+from chat_aiohttp.store import sqlite_commits, sqlite_faults
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import Side, eventually, ids, message
 from tests.store.sqlite_sides import faults, is_back, noticed, opened
@@ -73,7 +73,7 @@ async def test_a_frozen_disk_is_noticed_while_nobody_writes(side: Side) -> None:
 async def test_a_frozen_disk_is_noticed_by_the_beat_though_a_batch_came_behind_it(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "LATE_S", 60.0)  # the batch itself would say it later than the beat
+    monkeypatch.setattr(sqlite_commits, "LATE_S", 60.0)  # the batch itself would say it later than the beat
     await side.say("lobby", "before")
     frozen = threading.Event()
     assert isinstance(side.store, SqliteStore)

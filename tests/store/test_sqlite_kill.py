@@ -23,11 +23,11 @@ KILLS = int(os.environ.get("SQLITE_KILLS", "4"))
 WRITER = """
 import asyncio, itertools, sys
 from pathlib import Path
-from chat_aiohttp.store import sqlite_writer
+from chat_aiohttp.store import sqlite_filing
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import Recorder, delete, message
 
-sqlite_writer.FILE_AT = 50
+sqlite_filing.FILE_AT = 50
 
 class Sender(Recorder):
     numbers = itertools.count(int(sys.argv[2]))

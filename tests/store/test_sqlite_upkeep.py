@@ -12,14 +12,14 @@ from chat_aiohttp.events import NOTHING
 from chat_aiohttp.store import (
     Retention,
     sqlite_file,
+    sqlite_filing,
     sqlite_index,
     sqlite_indexing,
     sqlite_lobby,
-    sqlite_reader,
+    sqlite_pages,
     sqlite_recall,
     sqlite_search,
     sqlite_upkeep,
-    sqlite_writer,
 )
 from chat_aiohttp.store.local import REFS_KEPT
 from chat_aiohttp.store.sqlite import SqliteStore
@@ -61,13 +61,13 @@ async def test_a_deleted_text_leaves_the_write_ahead_log_once_a_long_reader_has_
     monkeypatch.setattr(sqlite_upkeep, "SCRUB_AGAIN_S", 0.02)
     monkeypatch.setattr(sqlite_indexing, "PURGE_AFTER_S", 60)
     scrubs: list[object] = []
-    scrub = sqlite_writer.scrub
+    scrub = sqlite_filing.scrub
 
     def watched(connection: sqlite3.Connection) -> object:
         scrubs.append(scrub(connection))
         return scrubs[-1]
 
-    monkeypatch.setattr(sqlite_writer, "scrub", watched)
+    monkeypatch.setattr(sqlite_filing, "scrub", watched)
     async with opened(path, Clock()) as side:
         (given,) = await side.say("lobby", "correct horse")
         foreign = sqlite3.connect(path, isolation_level=None)
@@ -191,7 +191,7 @@ def count(path: Path, table: str) -> int:
 
 QUERIES = [
     (name, query)
-    for module in (sqlite_reader, sqlite_lobby, sqlite_recall, sqlite_search)
+    for module in (sqlite_pages, sqlite_lobby, sqlite_recall, sqlite_search)
     for name, query in vars(module).items()
     if isinstance(query, str) and query.lstrip().startswith("SELECT") and name not in ("SELECT_EVENT", "_ONE_ROW")
 ]

@@ -23,7 +23,7 @@ from chat_aiohttp.store import redis_append, redis_section
 from chat_aiohttp.store.local import RecentRefs
 from chat_aiohttp.store.redis_follow import Follower
 from chat_aiohttp.store.redis_link import Script
-from chat_aiohttp.store.redis_scripts import TURN
+from chat_aiohttp.store.redis_turn import TURN
 from chat_aiohttp.store.sqlite import SqliteStore
 
 LINES = frozenset(("clients cut", "link cut", "clients half open"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chat_aiohttp.errors import Refused
-from chat_aiohttp.store import sqlite, sqlite_reader
+from chat_aiohttp.store import sqlite, sqlite_pages, sqlite_readers
 from chat_aiohttp.store.sqlite import SqliteStore
 from tests.store.listener import Side
 from tests.store.sqlite_sides import NOTICED_S, ROOT, faults
@@ -22,7 +22,7 @@ def freeze_readers(side: Side) -> threading.Event:
     """Keep every reading thread busy until the event is set."""
     assert isinstance(side.store, SqliteStore)
     frozen = threading.Event()
-    for _ in range(sqlite_reader.READERS):
+    for _ in range(sqlite_readers.READERS):
         side.store._readers.ask(lambda _: frozen.wait(10.0))
     return frozen
 
@@ -52,7 +52,7 @@ async def test_a_read_error_that_ends_the_transaction_is_named(side: Side, monke
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
         raise error
 
-    monkeypatch.setattr(sqlite_reader, "title", lambda *_: broken)
+    monkeypatch.setattr(sqlite_pages, "title", lambda *_: broken)
     with pytest.raises(Refused, match="gives errors; see the system's log"):
         await side.store.title("lobby")
 
@@ -75,13 +75,13 @@ async def test_what_nobody_waits_for_any_more_is_not_read(side: Side) -> None:
 UNREADABLE = """
 import asyncio, sys, threading
 from pathlib import Path
-from chat_aiohttp.store import sqlite, sqlite_reader
+from chat_aiohttp.store import sqlite, sqlite_readers
 from tests.store.sqlite_sides import opened
 sqlite.APPEND_DEADLINE_S = 0.1
 
 async def main(path):
     side = await opened(path)
-    for _ in range(sqlite_reader.READERS):
+    for _ in range(sqlite_readers.READERS):
         side.store._readers.ask(lambda _: threading.Event().wait())
     await side.store.close()
 
