@@ -19,7 +19,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from chat_aiohttp.events import DELETE, EDIT, MESSAGE, NOTHING, REACTION, Draft, Event, EventId, Gap, Page, RoomLine
-from chat_aiohttp.store import Retention, Store, sqlite, sqlite_filing, sqlite_index, sqlite_indexing, sqlite_upkeep
+from chat_aiohttp.store import (
+    Retention,
+    Store,
+    sqlite_commits,
+    sqlite_filing,
+    sqlite_index,
+    sqlite_indexing,
+    sqlite_upkeep,
+)
 from chat_aiohttp.store.memory import MemoryStore
 from chat_aiohttp.store.redis_streams import RedisStore
 from chat_aiohttp.store.sqlite import SqliteStore
@@ -291,7 +299,7 @@ def test_sqlite_says_what_the_model_says() -> None:
     # Filed and indexed every few entries, so that rooms lie in all parts most of the time.
     with (
         patch.object(sqlite_filing, "FILE_AT", 6),
-        patch.object(sqlite, "REST_S", 0.0),
+        patch.object(sqlite_commits, "REST_S", 0.0),
         patch.object(sqlite_index, "SLICE", 4),
         patch.object(sqlite_indexing, "PURGE_AFTER_S", 0.001),
         patch.object(sqlite_upkeep, "QUIET_S", 0.005),
