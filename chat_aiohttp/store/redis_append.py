@@ -143,7 +143,7 @@ class Lane:
             if link.is_left or (waited and await link.is_stale()):
                 return
             since, batch = self._gathered.take()
-            again_at = monotonic() + (0 if self._gathered.items else REST_S)  # what was left behind need not rest
+            again_at = monotonic() + (0 if self._gathered.is_parted else REST_S)
             self._is_writing = True
             try:
                 await self._write(link, batch, since + REPLY_S - monotonic())

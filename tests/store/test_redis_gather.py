@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chat_aiohttp.store.redis_gather import BATCH_BYTES, CALL_ITEMS, Aside, Batch, Gathered, Item
+from chat_aiohttp.events import MESSAGE, Draft
+from chat_aiohttp.store.redis_gather import ASIDE_BYTES, CALL_ITEMS, Aside, Batch, Gathered, Item
 
 
 def test_what_fits_goes_as_one_batch_in_the_order_given() -> None:
@@ -15,17 +16,29 @@ def test_what_fits_goes_as_one_batch_in_the_order_given() -> None:
     assert not gathered.work.is_set()
 
 
-def test_a_large_batch_leaves_the_shards_it_has_no_room_for() -> None:
-    gathered = _given({shard: [b"x"] for shard in range(8)}, size=BATCH_BYTES // 3)
+def test_a_batch_full_of_asides_leaves_the_other_shards_to_the_next() -> None:
+    gathered = _given({shard: [b"x"] for shard in range(8)}, size=ASIDE_BYTES // 3)
 
-    batches = _all(gathered)
+    batches, parted = [], []
+    while gathered.work.is_set():
+        batches.append(gathered.take()[1])
+        parted.append(gathered.is_parted)
 
     assert [list(batch) for batch in batches] == [[0, 1, 2], [3, 4, 5], [6, 7]]
+    assert parted == [True, True, False]
+
+
+def test_messages_go_together_however_many_shards_they_are_of() -> None:
+    gathered = Gathered()
+    for shard in range(8):
+        gathered.add(shard, Draft("lobby", "Lobby", MESSAGE, b"{}"), ASIDE_BYTES)
+
+    assert [list(batch) for batch in _all(gathered)] == [list(range(8))]
 
 
 def test_a_shard_with_more_than_its_share_holds_nobody_up() -> None:
     many = [b"%d" % number for number in range(3 * CALL_ITEMS)]
-    gathered = _given({0: many, 1: [b"one"], 2: [b"two"]}, size=BATCH_BYTES // CALL_ITEMS)
+    gathered = _given({0: many, 1: [b"one"], 2: [b"two"]}, size=ASIDE_BYTES // CALL_ITEMS)
 
     batches = _all(gathered)
 
