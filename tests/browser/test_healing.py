@@ -197,7 +197,7 @@ def test_an_ack_from_far_back_hides_nothing_behind_it(shared_server: ChatServer,
 
     page.evaluate(entry)
     page.reload()
-    page.wait_for_function("sessionStorage.getItem('chat.outbox.far back') === '[]'")
+    page.wait_for_function("() => sessionStorage.getItem('chat.outbox.far back') === '[]'")
     wait_for_log(page, lambda text: text.endswith(lines(70)[-8:]))
     page.evaluate("document.querySelector('#chat-log').scrollTop = 0")
 

@@ -166,7 +166,7 @@ def test_offline_the_worker_says_so_and_keeps_no_page(sqlite_server: ChatServer,
     visitor.expected += ["status of 504", "net::ERR"]
     page = visitor.enter("installed")
     visitor.say("nobody's to keep")
-    page.wait_for_function("navigator.serviceWorker.ready.then(({active}) => active?.state === 'activated')")
+    page.wait_for_function("() => navigator.serviceWorker.ready.then(({active}) => active?.state === 'activated')")
     kept = page.evaluate(
         """async () => {
         const requests = await Promise.all((await caches.keys()).map(async (name) => (await caches.open(name)).keys()));

@@ -215,7 +215,7 @@ def test_reading_further_up_is_not_disturbed_by_what_is_new(shared_server: ChatS
     fill(page, "reading", 60)
     wait_for_log(page, lambda text: text.count("\n") == 60)
     other.enter("reading")
-    page.wait_for_function("document.getElementById('chat-log').scrollTop > 500")
+    page.wait_for_function("() => document.getElementById('chat-log').scrollTop > 500")
     page.evaluate("document.getElementById('chat-log').scrollTop = 100")
     expect(page.locator("#newest")).to_be_visible()
 

@@ -105,7 +105,7 @@ def test_the_tutorials_own_client_works_unchanged(shared_server: ChatServer, chr
     page.goto(f"{shared_server.address}/healthz")
     page.evaluate("html => { document.body.innerHTML = html; }", TUTORIAL_PAGE)
     page.evaluate(f"() => {{ {TUTORIAL_SCRIPT} window.chatSocket = chatSocket; }}")
-    page.wait_for_function("chatSocket.readyState === WebSocket.OPEN")
+    page.wait_for_function("() => chatSocket.readyState === WebSocket.OPEN")
 
     post_blind(page, "hello from the tutorial")
     ours.say("hello from the page")
