@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -32,16 +33,20 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled("load", tmp_path_factory.mktemp("load"))
 
 
-async def run(load: Path, fault: Fault, *arguments: str, delay_s: float = 0.0) -> Figures:
-    """What the load generator reports of a server with *fault*; 3 rooms of 4 with 2 senders each, if not told else."""
+def command(load: Path, port: int, *arguments: str) -> list[str]:
+    """The load generator on *port*; 3 rooms of 4 with 2 senders each, if not told else."""
     times = ("--settle", "0", "--warm", "0", "--seconds", "0.5", "--drain", "1", "--limit", "30")
     crowd = ("--rooms", "3", "--members", "4", "--senders", "2")
     talk = () if "--window" in arguments else ("--rate", "200")
+    return [str(load), "--port", str(port), *times, *crowd, *talk, *arguments]
+
+
+async def run(load: Path, fault: Fault, *arguments: str, delay_s: float = 0.0) -> Figures:
+    """What the load generator reports of a server with *fault*."""
     async with serving(fault, delay_s) as port:
         process = await asyncio.create_subprocess_exec(
-            str(load), "--port", str(port), *times, *crowd, *talk, *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+            *command(load, port, *arguments), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
         try:
             out, err = await asyncio.wait_for(process.communicate(), RUN_S)
         finally:
@@ -300,7 +305,7 @@ def stalling(at: int) -> Fault:
 
 
 async def test_a_server_that_stalls_cannot_hide_it(load: Path) -> None:
-    """Latency counts from when a message was due: a stall shows in all that came meanwhile.
+    """A stall shows in all that came meanwhile.
 
     Whatever the machine does: the stall begins no sooner than the 30th message is due, 145 ms after the window began,
     and what is due until the 60th waits for its end, 150 ms or more. That is more than a tenth of the window's 100.
@@ -315,6 +320,29 @@ async def test_a_server_that_stalls_when_the_window_ends_cannot_hide_it_either(l
     window = (await run(load, stalling(95)))["window"]
 
     assert window["max_ms"] > 280
+
+
+async def test_a_load_that_comes_late_counts_from_when_its_messages_were_due(load: Path) -> None:
+    async with serving(honest) as port:
+        process = await asyncio.create_subprocess_exec(
+            *command(load, port, "--seconds", "1"), stdout=asyncio.subprocess.PIPE
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(RUN_S):
+                while json.loads(await process.stdout.readline())["phase"] != "begin":
+                    pass
+                process.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(0.3)  # the fault itself: the load generator is not on its core
+                process.send_signal(signal.SIGCONT)
+                done = [json.loads(line) for line in (await process.stdout.read()).splitlines()][-1]
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    assert faults(done) == CLEAN
+    assert done["window"]["p90_ms"] > 140  # of 200 messages 60 were due meanwhile, the first of them 0.3 s ago
 
 
 async def test_a_refusal_is_told_with_the_servers_words(load: Path) -> None:
